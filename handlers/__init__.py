@@ -1,0 +1,1 @@
+"""What the service does: pure functions from requests to answers."""

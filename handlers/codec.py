@@ -1,0 +1,236 @@
+"""Flow records <-> bytes, and every rule about what a valid record is."""
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, NamedTuple
+
+import msgspec
+
+from handlers.record import MAX_NAMES_BYTES, FlowRecord, HourPage
+from handlers.web import MAX_ERRORS_TOLD, Fault, RequestError, invalid
+
+_BATCH = msgspec.json.Decoder(list[FlowRecord])
+_RECORD = msgspec.json.Decoder(FlowRecord)
+_SYNTAX = msgspec.json.Decoder(msgspec.Raw)
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_MEMBER = {field.name: msgspec.json.Decoder(field.type) for field in msgspec.structs.fields(FlowRecord)}
+_ENCODER = msgspec.json.Encoder()
+
+_REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_PART = 1 << 18
+_BETWEEN = re.compile(r"[ \t\n\r,]*")
+_UTF8_STEP = 1 << 20
+_NAMES_TOO_LONG = f"src_app, dest_app and vpc_id together take more than {MAX_NAMES_BYTES} bytes of UTF-8"
+
+
+def _nothing(_: str) -> None:
+    """Stand in for a number that is only skipped: int() would refuse one of over 4,300 digits."""
+
+
+_skip = json.JSONDecoder(parse_int=_nothing, parse_float=_nothing).raw_decode
+
+
+class AggregatedFlow(msgspec.Struct):
+    """A sum as it is answered; its members come in this order."""
+
+    src_app: str
+    dest_app: str
+    vpc_id: str
+    hour: int
+    bytes_rx: int
+    bytes_tx: int
+
+
+class FlowPage(msgspec.Struct):
+    """The answer to a question about an hour."""
+
+    items: list[AggregatedFlow]
+    total: int
+    page: int
+    size: int
+
+
+class BatchAccepted(msgspec.Struct):
+    """The answer to a stored batch: the records taken, and the distinct keys among them."""
+
+    accepted: int
+    flows: int
+
+
+def encode(answer: FlowPage | BatchAccepted) -> bytes:
+    """Write an answer as compact JSON."""
+    return _ENCODER.encode(answer)
+
+
+def flow_page(found: HourPage, page: int, size: int) -> FlowPage:
+    """Put an hour's sums into the shape of the answer."""
+    items = [AggregatedFlow(src, dest, vpc, hour, rx, tx) for hour, src, dest, vpc, _, rx, tx in found.sums]
+    return FlowPage(items, found.total, page, size)
+
+
+def decode(body: bytes, max_flows: int) -> Iterator[FlowRecord]:
+    """Read a JSON array of flow objects, a part at a time.
+
+    Raises RequestError (422), possibly after some records, that names each bad record and member, or only the first
+    where the array holds more than ``max_flows`` elements: naming all of a hostile 12 MB would take 500 MB. Unknown
+    members are ignored; of a repeated member the last counts (RFC 8259 leaves it open).
+    """
+    return chain.from_iterable(_decode_parts(body, max_flows))
+
+
+def _decode_parts(body: bytes, max_flows: int) -> Iterator[list[FlowRecord]]:
+    # Only a body with an escape or a non-ASCII byte can hold what the types do not rule out.
+    suspect = b"\\u" in body or not body.isascii()
+    if suspect:
+        _check_utf8(body)
+    done = 0
+    for part in _parts(body):
+        try:
+            records = _BATCH.decode(part)
+        except _REFUSALS:
+            records = []
+        if not records or (suspect and not all(map(_well_named, records))):
+            yield _decode_whole(body, max_flows)[done:]
+            return
+        done += len(records)
+        yield records
+
+
+def _parts(body: bytes) -> Iterator[bytes]:
+    """Cut an array of objects into smaller ones: fresh records then stay in the processor's cache until summed.
+
+    A cut is made where an object ends before a comma. Where that is within a string or a member, the part before it
+    is no JSON, since what it leaves open is not closed; where it is before a stray comma, a later part is empty or
+    no JSON. So when every part is an array of at least one, the whole is that of them all.
+    """
+    view = memoryview(body)
+    start = 0
+    while (end := body.rfind(b"},", start, start + _PART) + 1) and len(body) - start > _PART:
+        yield b"".join((b"[" if start else b"", view[start:end], b"]"))
+        start = end + 1
+    yield b"[" + body[start:] if start else body
+
+
+def _decode_whole(body: bytes, max_flows: int) -> list[FlowRecord]:
+    try:
+        records = _BATCH.decode(body)
+    except _REFUSALS:
+        return _look_again(body, max_flows)
+    return records if all(map(_well_named, records)) else _look_again(body, max_flows)
+
+
+def _check_utf8(body: bytes) -> None:
+    """Refuse bad UTF-8 anywhere, also in ignored members, which msgspec skips unread; in steps, to cost no memory."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(body), _UTF8_STEP):
+            decoder.decode(body[start : start + _UTF8_STEP])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        raise _malformed("JSON must be UTF-8, and this is not") from None
+
+
+def _well_named(record: FlowRecord) -> bool:
+    """Check what the types cannot: no NUL in a name, and the three not too long together."""
+    names = record.src_app, record.dest_app, record.vpc_id
+    return not any("\0" in name for name in names) and sum(len(name.encode()) for name in names) <= MAX_NAMES_BYTES
+
+
+def _malformed(message: str) -> RequestError:
+    return invalid([Fault(("body",), message)], 1)
+
+
+def _look_again(body: bytes, max_flows: int) -> list[FlowRecord]:
+    """Read a batch that failed as a whole record by record, to name everything that is wrong with it.
+
+    It may yet be good: a repeated member whose last value alone is valid fails only the typed decoder.
+    """
+    _check_utf8(body)
+    text = body.decode()
+    try:
+        _SYNTAX.decode(text)
+        records, faults, total, cut = _sift(text, max_flows)
+    except RecursionError:
+        raise _malformed("JSON is nested too deeply") from None
+    except msgspec.DecodeError as error:
+        raise _malformed(str(error)) from None
+    if faults:
+        note = f"; the batch holds more than {max_flows} elements, so only the first error is told" if cut else ""
+        raise invalid(faults, total, note)
+    return records
+
+
+class _Sifted(NamedTuple):
+    records: list[FlowRecord]
+    faults: list[Fault]
+    total: int
+    cut: bool
+
+
+def _sift(text: str, max_flows: int) -> _Sifted:
+    """Part the good records of an array from the faults of the bad ones."""
+    records: list[FlowRecord] = []
+    faults: list[Fault] = []
+    total = 0
+    for index, element in enumerate(_elements(text)):
+        found = _read_record(element)
+        if isinstance(found, FlowRecord):
+            records.append(found)
+        else:
+            total += len(found)
+            room = MAX_ERRORS_TOLD - len(faults)
+            faults += [Fault(("body", index, *fault.loc), fault.msg) for fault in found[:room]]
+        if faults and index >= max_flows:
+            return _Sifted([], faults[:1], 1, cut=True)
+    return _Sifted(records, faults, total, cut=False)
+
+
+def _elements(text: str) -> Iterator[str]:
+    """Cut an array, known to be well-formed JSON, into the texts of its elements, without holding more than one."""
+    start = _BETWEEN.match(text).end()  # type: ignore[union-attr]
+    if text[start] != "[":
+        raise _malformed("Expected an array of flow objects")
+    start = _BETWEEN.match(text, start + 1).end()  # type: ignore[union-attr]
+    while text[start] != "]":
+        _, end = _skip(text, start)
+        yield text[start:end]
+        start = _BETWEEN.match(text, end).end()  # type: ignore[union-attr]
+
+
+def _read_record(element: str) -> FlowRecord | list[Fault]:
+    """Read one flow object, or say of each of its members what is wrong; ``loc`` is relative to the object."""
+    try:
+        record = _RECORD.decode(element)
+        if _well_named(record):
+            return record
+    except msgspec.ValidationError:
+        pass
+    try:
+        members = _MEMBERS.decode(element)
+    except msgspec.ValidationError as error:
+        return [Fault((), str(error))]
+    values, faults = _read_members(members)
+    if faults:
+        return faults
+    record = FlowRecord(**values)
+    return record if _well_named(record) else [Fault((), _NAMES_TOO_LONG)]
+
+
+def _read_members(members: dict[str, msgspec.Raw]) -> tuple[dict[str, Any], list[Fault]]:
+    values: dict[str, Any] = {}
+    faults = []
+    for name, decoder in _MEMBER.items():
+        if name not in members:
+            faults.append(Fault((name,), "Required, but missing"))
+            continue
+        try:
+            value = values[name] = decoder.decode(members[name])
+        except msgspec.ValidationError as error:
+            faults.append(Fault((name,), str(error)))
+        else:
+            if isinstance(value, str) and "\0" in value:
+                faults.append(Fault((name,), "Must not contain the NUL character"))
+    return values, faults

@@ -1,0 +1,87 @@
+"""The flow record, its key and its sums, and what a handler asks of storage."""
+
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple, Protocol, TypeAlias
+
+import msgspec
+
+MAX_INTEGER = 2**63 - 1
+"""The largest number a record or a sum may hold: a signed 64-bit integer, as every engine stores it."""
+
+MAX_NAME_CHARACTERS = 255
+MAX_NAMES_BYTES = 2_600
+"""Bytes of UTF-8 that the three names of a key may take together: a PostgreSQL index row ends at 2,704 bytes."""
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARACTERS)]
+Whole = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+
+
+class FlowRecord(msgspec.Struct, gc=False):
+    """One reported observation: who talked to whom, where, when, and how many bytes each way.
+
+    ``bytes_tx`` and ``bytes_rx`` are whole bytes as seen from ``src_app``; ``hour`` is the aggregation interval.
+    """
+
+    src_app: Name
+    dest_app: Name
+    vpc_id: Name
+    hour: Whole
+    bytes_tx: Whole
+    bytes_rx: Whole
+
+
+class FlowKey(NamedTuple):
+    """What a sum is kept for."""
+
+    hour: int
+    src_app: str
+    dest_app: str
+    vpc_id: str
+
+
+FlowSum: TypeAlias = tuple[int, str, str, str, int, int, int]
+"""A key's totals: ``(hour, src_app, dest_app, vpc_id, records, bytes_rx, bytes_tx)``.
+
+A plain tuple: it is a database row as it stands, and a batch may hold 100,000 of them.
+"""
+
+
+class HourPage(NamedTuple):
+    """A part of an hour's sums, and how many the hour has in all, both of one moment."""
+
+    total: int
+    sums: list[FlowSum]
+
+
+class SumTooLarge(Exception):
+    """A sum would pass 2^63-1; nothing of its batch was stored."""
+
+    def __init__(self, key: FlowKey) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+class StoreUnavailable(Exception):
+    """The store is busy, full or out of reach for now; nothing of the batch was stored."""
+
+
+class FlowStore(Protocol):
+    """Where sums live."""
+
+    def add(self, sums: Sequence[FlowSum]) -> None:
+        """Add a batch's sums, each key once and in key order, to the stored ones: all of them or none.
+
+        They are on disk when this returns. Raises SumTooLarge or StoreUnavailable.
+        """
+        ...
+
+    def read(self, hour: int, offset: int, limit: int) -> HourPage:
+        """Read at most ``limit`` sums of an hour from the ``offset``-th on, by src_app, dest_app and vpc_id.
+
+        Names are ordered by Unicode code point. Raises StoreUnavailable.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of every connection; the store is not used afterwards."""
+        ...

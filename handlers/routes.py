@@ -1,0 +1,46 @@
+"""The one route table, and the way from a request to its answer: both edges are made from it."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from handlers.flows import get_flows, post_flows
+from handlers.record import FlowStore
+from handlers.root import get_root
+from handlers.settings import Settings
+from handlers.web import Request, RequestError, Response, respond
+
+Handler = Callable[[Request, FlowStore, Settings], Response]
+
+
+class Route(NamedTuple):
+    """Which handler answers a method on a path."""
+
+    path: str
+    method: str
+    handler: Handler
+
+
+ROUTES = (
+    Route("/", "GET", get_root),
+    Route("/flows", "GET", get_flows),
+    Route("/flows", "POST", post_flows),
+    Route("/v1/flows", "GET", get_flows),
+    Route("/v1/flows", "POST", post_flows),
+)
+
+_HANDLERS = {path: {route.method: route.handler for route in ROUTES if route.path == path} for path, _, _ in ROUTES}
+
+
+def answer(request: Request, store: FlowStore, settings: Settings) -> Response:
+    """Answer a request, errors included: this never raises."""
+    return respond(lambda: _handler(request)(request, store, settings))
+
+
+def _handler(request: Request) -> Handler:
+    methods = _HANDLERS.get(request.path)
+    if methods is None:
+        raise RequestError(404, "There is nothing at this path")
+    if request.method not in methods:
+        allowed = ", ".join(methods)
+        raise RequestError(405, f"This path answers {allowed} only", headers=(("Allow", allowed),))
+    return methods[request.method]

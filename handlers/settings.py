@@ -1,0 +1,77 @@
+"""Every setting: its name, default, limits and meaning, in one table that is read from a mapping."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from handlers.record import MAX_INTEGER
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message is a sentence for whoever set it."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
+    """The settings, each read from the variable of its name in upper case."""
+
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")] = 8080
+    database_url: Annotated[
+        str, Meta(description="Where the sums are kept: `sqlite:///relative/path` or `sqlite:////absolute/path`.")
+    ] = "sqlite:///flows.db"
+    threads: Annotated[int, Meta(ge=1, le=1_000, description="Requests worked on at once.")] = 32
+    max_batch_flows: Annotated[
+        int, Meta(ge=1, le=MAX_INTEGER, description="Flow objects one POST may hold; more are refused with 406.")
+    ] = 100_000
+    max_body_bytes: Annotated[
+        int, Meta(ge=1, le=2**40, description="Bytes the body of a POST may have; more are refused with 413.")
+    ] = 67_108_864
+    default_page_size: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Sums on a page when `size` is not given.")
+    ] = 50
+    max_page_size: Annotated[int, Meta(ge=1, le=1_000_000, description="The largest `size` that may be asked for.")] = (
+        1_000
+    )
+    log_file: Annotated[
+        str, Meta(description="The log, rotated at 10 MB with five old ones kept; `-` is standard error.")
+    ] = "server.log"
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        Meta(description="Least level logged; `INFO` has a line per request."),
+    ] = "INFO"
+    pid_file: Annotated[
+        str, Meta(description="Names the running server, and is locked by it: one server to a file.")
+    ] = "server.pid"
+    shutdown_seconds: Annotated[
+        int, Meta(ge=0, le=3_600, description="On SIGTERM or SIGINT, how long received requests may take to finish.")
+    ] = 20
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings from a mapping such as ``os.environ``; one that is missing or empty has its default.
+
+    Raises SettingsError that names the setting and what it may be.
+    """
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Settings):
+        text = environ.get(field.encode_name, "").strip()
+        if text:
+            values[field.name] = _read(field, text)
+    settings = Settings(**values)
+    if settings.default_page_size > settings.max_page_size:
+        raise SettingsError(
+            f"DEFAULT_PAGE_SIZE is {settings.default_page_size}, but MAX_PAGE_SIZE is {settings.max_page_size}: "
+            "a page cannot be larger than the largest page"
+        )
+    return settings
+
+
+def _read(field: msgspec.structs.FieldInfo, text: str) -> Any:
+    try:
+        return msgspec.convert(text, field.type, strict=False)
+    except msgspec.ValidationError as error:
+        # The value stays unsaid: another setting's may be a secret put under the wrong name.
+        expected = str(error).replace("`", "").replace("Expected int, got str", "expected a whole number")
+        raise SettingsError(f"{field.encode_name} is wrong: {expected}") from None

@@ -1,0 +1,104 @@
+"""The few words of HTTP spoken here: Request, Response, the error type, and respond(), where errors become answers."""
+
+import logging
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from handlers.record import MAX_INTEGER, StoreUnavailable, SumTooLarge
+
+MAX_ERRORS_TOLD = 100
+RETRY_AFTER_SECONDS = 1
+
+logger = logging.getLogger(__name__)
+
+Location = tuple[str | int, ...]
+"""Where in a request an error is: ``("body", 3, "hour")``, with 0-based indexes."""
+
+
+class Request(NamedTuple):
+    """One HTTP request as an edge carries it: nothing in it is interpreted.
+
+    ``path`` is percent-decoded, ``query`` is raw, header names are lower case. ``body`` may be cut short once it is
+    longer than ``MAX_BODY_BYTES``.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+
+
+class Response(NamedTuple):
+    """One HTTP answer; its body is JSON. ``records`` is how many records it took in or gave out, for the access log."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    records: int = 0
+
+
+class Fault(NamedTuple):
+    """One bad member of a request."""
+
+    loc: Location
+    msg: str
+
+
+class RequestError(Exception):
+    """The caller's mistake, in words fit for the caller. ``members`` go into the answer beside the two usual ones."""
+
+    def __init__(
+        self, status: int, message: str, *, headers: tuple[tuple[str, str], ...] = (), members: Mapping[str, Any] = {}
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers
+        self.members = members
+
+
+def invalid(faults: Sequence[Fault], total: int, note: str = "") -> RequestError:
+    """Make the 422 that names the bad members: the first ``MAX_ERRORS_TOLD`` of ``total``, and the first in words."""
+    first = ".".join(map(str, faults[0].loc)) + ": " + faults[0].msg
+    message = f"The request is invalid: {first}" if total == 1 else f"The request has {total} errors, first: {first}"
+    told = [{"loc": fault.loc, "msg": fault.msg} for fault in faults[:MAX_ERRORS_TOLD]]
+    return RequestError(422, message + note, members={"errors": told, "errors_total": total})
+
+
+def error_response(
+    status: int, message: str, headers: tuple[tuple[str, str], ...] = (), members: Mapping[str, Any] = {}
+) -> Response:
+    """Put an error into the one shape that every error of the service has."""
+    body = msgspec.json.encode({"error_message": message, "status_code": status, **members})
+    return Response(status, body, headers)
+
+
+def fault_response(status: int, message: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    """Answer a 5xx that tells nothing of the inside; the exception being handled is logged under its request_id."""
+    request_id = uuid.uuid4().hex
+    logger.error("request_id=%s answered %d", request_id, status, exc_info=True)
+    return error_response(status, message, headers, {"request_id": request_id})
+
+
+def respond(handle: Callable[[], Response]) -> Response:
+    """Answer what ``handle`` answers, or the error it raises: the one place where errors become answers."""
+    try:
+        return handle()
+    except RequestError as error:
+        return error_response(error.status, error.message, error.headers, error.members)
+    except SumTooLarge as error:
+        key = error.key
+        message = (
+            f"A sum would pass {MAX_INTEGER}: hour {key.hour}, from {key.src_app} to {key.dest_app} in {key.vpc_id}; "
+            "nothing of the batch was stored"
+        )
+        return error_response(409, message, members={"key": key._asdict()})
+    except StoreUnavailable:
+        retry = (("Retry-After", str(RETRY_AFTER_SECONDS)),)
+        return fault_response(503, "The store is busy or out of reach; nothing was stored", retry)
+    except Exception:
+        return fault_response(500, "Internal error; the server's log has it under this request_id")
