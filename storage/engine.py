@@ -1,0 +1,61 @@
+"""connect(url): what an engine does for the store, and which one a database URL means."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from handlers.record import FlowSum, HourPage
+
+
+class CannotOpen(Exception):
+    """The database cannot be opened; the message is a sentence for the operator."""
+
+
+class Engine(Protocol):
+    """All that differs between databases."""
+
+    def sql(self, query: Any) -> str:
+        """Write a Peewee query in this database's SQL; its values become parameters."""
+        ...
+
+    def add(self, sums: Sequence[FlowSum]) -> None:
+        """Add sums to the stored ones; see FlowStore. There is at least one."""
+        ...
+
+    def page(self, count_sql: str, rows_sql: str, hour: int, limit: int, offset: int) -> HourPage:
+        """Fetch what two queries find, of one moment: an hour's count, and ``limit`` of its sums from ``offset`` on.
+
+        Raises StoreUnavailable.
+        """
+        ...
+
+    def count(self, count_sql: str, hour: int) -> int:
+        """Fetch an hour's count. Raises StoreUnavailable."""
+        ...
+
+    def writing(self) -> AbstractContextManager[Any]:
+        """Lend a DB-API connection for one transaction, on disk once the block ends and undone if it raises.
+
+        Raises StoreUnavailable.
+        """
+        ...
+
+    def shrink(self) -> None:
+        """Give the space of removed rows back to the file system."""
+        ...
+
+    def close(self) -> None:
+        """Close every connection."""
+        ...
+
+
+def connect(url: str) -> Engine:
+    """Open the database at a URL such as ``sqlite:///flows.db``. Raises CannotOpen."""
+    scheme = urlsplit(url).scheme
+    if scheme == "sqlite":
+        from storage.sqlite import SqliteEngine
+
+        return SqliteEngine(url)
+    # The URL itself may hold a password.
+    raise CannotOpen(f"DATABASE_URL begins with {scheme}: where only sqlite:/// is known")

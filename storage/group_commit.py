@@ -1,0 +1,117 @@
+"""Group commit: while one commit is being synced, the batches that arrive gather, and go in together as the next."""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from handlers.record import FlowStore, FlowSum, HourPage, StoreUnavailable
+
+MAX_GROUP_SUMS = 100_000
+"""Sums that end a group: a large batch gains nothing from company, and memory should stay bounded."""
+
+
+class _Batch:
+    """A batch on its way to disk, and the thread that waits for it."""
+
+    __slots__ = ("error", "settled", "sums", "turn")
+
+    def __init__(self, sums: Sequence[FlowSum]) -> None:
+        self.sums = sums
+        self.settled = False
+        self.error: Exception | None = None
+        # A bare lock costs a tenth of an Event, and one thread waits for it at most once.
+        self.turn = threading.Lock()
+        self.turn.acquire()
+
+
+class GroupCommit:
+    """A FlowStore that wraps another: each ``add`` returns once its batch is on disk, many batches a transaction.
+
+    The first thread to come leads: it commits whatever has gathered, wakes those it committed for, and hands the
+    lead to one that has come since. The method is old: DeWitt et al., "Implementation techniques for main memory
+    database systems", SIGMOD 1984.
+    """
+
+    def __init__(self, store: FlowStore) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._waiting: deque[_Batch] = deque()
+        self._led = False
+
+    def add(self, sums: Sequence[FlowSum]) -> None:
+        """Add a batch; see FlowStore. A batch that cannot be stored fails alone."""
+        batch = _Batch(sums)
+        with self._lock:
+            self._waiting.append(batch)
+            follows, self._led = self._led, True
+        if follows:
+            batch.turn.acquire()
+        if not batch.settled:
+            self._lead(batch)
+        if batch.error is not None:
+            raise batch.error
+
+    def read(self, hour: int, offset: int, limit: int) -> HourPage:
+        """Read a part of an hour's sums; see FlowStore."""
+        return self._store.read(hour, offset, limit)
+
+    def close(self) -> None:
+        """Close the wrapped store; see FlowStore."""
+        self._store.close()
+
+    def _lead(self, own: _Batch) -> None:
+        group = self._gather()
+        self._settle(group)
+        with self._lock:
+            next_leader = self._waiting[0] if self._waiting else None
+            self._led = next_leader is not None
+        if next_leader is not None:
+            next_leader.turn.release()
+        for batch in group:
+            if batch is not own:
+                batch.turn.release()
+
+    def _gather(self) -> list[_Batch]:
+        """Take from the queue's front, the leader's own batch first, as many as make a group."""
+        group: list[_Batch] = []
+        size = 0
+        with self._lock:
+            while self._waiting and size < MAX_GROUP_SUMS:
+                group.append(self._waiting.popleft())
+                size += len(group[-1].sums)
+        return group
+
+    def _settle(self, group: list[_Batch]) -> None:
+        """Commit a group in one transaction; halve one that is refused until the batch to blame stands alone."""
+        try:
+            self._store.add(_merge(group))
+        except StoreUnavailable as error:
+            _end(group, error)
+        except Exception as error:  # whatever it is, it belongs to the threads that wait
+            if len(group) == 1:
+                _end(group, error)
+            else:
+                middle = len(group) // 2
+                self._settle(group[:middle])
+                self._settle(group[middle:])
+        else:
+            _end(group, None)
+
+
+def _end(group: list[_Batch], error: Exception | None) -> None:
+    for batch in group:
+        batch.error = error
+        batch.settled = True
+
+
+def _merge(group: list[_Batch]) -> Sequence[FlowSum]:
+    """Make one batch of many: each key once, in key order. Sums of sums are sums."""
+    if len(group) == 1:
+        return group[0].sums
+    merged: dict[tuple[int, str, str, str], tuple[int, int, int]] = {}
+    for batch in group:
+        for hour, src_app, dest_app, vpc_id, records, bytes_rx, bytes_tx in batch.sums:
+            key = hour, src_app, dest_app, vpc_id
+            n, rx, tx = merged.get(key, (0, 0, 0))
+            merged[key] = n + records, rx + bytes_rx, tx + bytes_tx
+    return [(*key, *merged[key]) for key in sorted(merged)]

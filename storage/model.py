@@ -1,0 +1,33 @@
+"""The Peewee models: what the store's statements are made from."""
+
+from peewee import BigIntegerField, CompositeKey, Model, TextField
+
+
+class FlowSumRow(Model):
+    """A key's totals. ``records`` is how many flow records were merged into them."""
+
+    hour = BigIntegerField()
+    src_app = TextField()
+    dest_app = TextField()
+    vpc_id = TextField()
+    records = BigIntegerField()
+    bytes_rx = BigIntegerField()
+    bytes_tx = BigIntegerField()
+
+    class Meta:
+        """Hour first: a question is about an hour, and an hour's keys then lie together."""
+
+        table_name = "flow_sum"
+        primary_key = CompositeKey("hour", "src_app", "dest_app", "vpc_id")
+
+
+class HourCount(Model):
+    """How many sums an hour has, kept so that no question has to count them."""
+
+    hour = BigIntegerField(primary_key=True)
+    flows = BigIntegerField()
+
+    class Meta:
+        """Kept by a trigger, which fires only when an upsert really inserts."""
+
+        table_name = "hour_count"

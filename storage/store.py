@@ -1,0 +1,59 @@
+"""The store: add, read, clear, the same on every engine."""
+
+from collections.abc import Sequence
+
+from peewee import Value
+
+from handlers.record import FlowSum, HourPage
+from storage.engine import Engine
+from storage.model import FlowSumRow, HourCount
+
+NEAR = 1_000
+"""Sums that are walked over in less time than it takes to look from which end a page is nearer."""
+
+_KEY = (FlowSumRow.src_app, FlowSumRow.dest_app, FlowSumRow.vpc_id)
+
+
+class SumStore:
+    """A FlowStore over one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        # Peewee takes longer to write a statement than SQLite to run it, so each is written once.
+        hour = Value(0)
+        of_hour = FlowSumRow.select().where(FlowSumRow.hour == hour)
+        forwards = of_hour.order_by(*_KEY).limit(1).offset(0)
+        backwards = of_hour.order_by(*(name.desc() for name in _KEY)).limit(1).offset(0)
+        self._count_sql = engine.sql(HourCount.select(HourCount.flows).where(HourCount.hour == hour))
+        self._forwards_sql = engine.sql(forwards)
+        self._backwards_sql = engine.sql(backwards)
+
+    def add(self, sums: Sequence[FlowSum]) -> None:
+        """Add a batch's sums in one transaction; see FlowStore."""
+        if sums:
+            self._engine.add(sums)
+
+    def read(self, hour: int, offset: int, limit: int) -> HourPage:
+        """Read a part of an hour's sums, and the kept count of them; see FlowStore."""
+        # An offset is walked row by row: a far page is walked to from the end, where that is nearer.
+        total = self._engine.count(self._count_sql, hour) if offset > NEAR else 0
+        while offset > total // 2 and (rest := total - offset) > 0:
+            limit_here = min(limit, rest)
+            found = self._engine.page(self._count_sql, self._backwards_sql, hour, limit_here, rest - limit_here)
+            if found.total == total:
+                return HourPage(total, found.sums[::-1])
+            # Sums came in between, and the place counted from the end is another.
+            total = found.total
+        return self._engine.page(self._count_sql, self._forwards_sql, hour, limit, offset)
+
+    def clear(self) -> int:
+        """Remove every sum, give the space back, and return how many there were. Raises StoreUnavailable."""
+        with self._engine.writing() as connection:
+            removed: int = connection.execute(self._engine.sql(FlowSumRow.delete())).rowcount
+            connection.execute(self._engine.sql(HourCount.delete()))
+        self._engine.shrink()
+        return removed
+
+    def close(self) -> None:
+        """Close every connection; see FlowStore."""
+        self._engine.close()

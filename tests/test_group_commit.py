@@ -1,0 +1,176 @@
+"""Group commit: who gathers, who waits, and who fails."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from handlers.record import MAX_INTEGER, FlowKey, FlowSum, HourPage, StoreUnavailable, SumTooLarge
+from storage import GroupCommit, SumStore, group_commit
+from tests.factories import make_sum
+
+
+class Gate:
+    """A store whose commits wait to be let through, and are counted."""
+
+    def __init__(self, store: SumStore) -> None:
+        self.store = store
+        self.commits: list[Sequence[FlowSum]] = []
+        self.arrived = threading.Semaphore(0)
+        self.passes = threading.Semaphore(0)
+        self.fails_with: Exception | None = None
+        self.closed = False
+
+    def add(self, sums: Sequence[FlowSum]) -> None:
+        self.arrived.release()
+        self.passes.acquire()
+        if self.fails_with is not None:
+            raise self.fails_with
+        self.store.add(sums)
+        self.commits.append(sums)
+
+    def read(self, hour: int, offset: int, limit: int) -> HourPage:
+        return self.store.read(hour, offset, limit)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def open(self) -> None:
+        self.passes.release(1_000)
+
+
+class Writers:
+    """Threads that add batches: the first is in its commit, the others wait behind it."""
+
+    def __init__(self, store: SumStore) -> None:
+        self.gate = Gate(store)
+        self.grouped = GroupCommit(self.gate)
+        self.pool = ThreadPoolExecutor(16)
+
+    def start(self, first: Sequence[FlowSum], *others: Sequence[FlowSum]) -> list[Future[None]]:
+        futures = [self.pool.submit(self.grouped.add, first)]
+        self.gate.arrived.acquire()
+        for number, sums in enumerate(others, start=1):
+            futures.append(self.pool.submit(self.grouped.add, sums))
+            while len(self.grouped._waiting) < number:
+                threading.Event().wait(0.001)
+        return futures
+
+
+@pytest.fixture
+def writers(sum_store: SumStore) -> Writers:
+    return Writers(sum_store)
+
+
+def test_batches_that_come_during_a_commit_go_in_together(writers: Writers) -> None:
+    futures = writers.start([make_sum("a")], [make_sum("b")], [make_sum("a")], [make_sum("c"), make_sum("d")])
+
+    writers.gate.open()
+    for future in futures:
+        future.result()
+
+    assert writers.gate.commits == [
+        [make_sum("a")],
+        [make_sum("a"), make_sum("b"), make_sum("c"), make_sum("d")],
+    ]
+
+
+def test_a_key_in_many_batches_of_a_group_is_stored_once_with_their_sum(writers: Writers) -> None:
+    futures = writers.start([make_sum("first")], *([make_sum("a", bytes_rx=1, bytes_tx=2)] for _ in range(5)))
+
+    writers.gate.open()
+    for future in futures:
+        future.result()
+
+    assert writers.gate.commits[1] == [make_sum("a", records=5, bytes_rx=5, bytes_tx=10)]
+
+
+def test_nobody_is_answered_before_the_commit(writers: Writers) -> None:
+    futures = writers.start([make_sum("a")], [make_sum("b")], [make_sum("c")])
+
+    assert not any(future.done() for future in futures)
+    writers.gate.passes.release()
+    futures[0].result()
+    writers.gate.arrived.acquire()
+    assert not any(future.done() for future in futures[1:])
+
+    writers.gate.open()
+    for future in futures:
+        future.result()
+
+
+def test_a_batch_that_cannot_be_stored_fails_alone(writers: Writers, sum_store: SumStore) -> None:
+    sum_store.add([make_sum("full", bytes_tx=MAX_INTEGER)])
+    futures = writers.start(
+        [make_sum("a")],
+        [make_sum("b")],
+        [make_sum("c"), make_sum("full", bytes_tx=1)],
+        [make_sum("d")],
+        [make_sum("e")],
+    )
+
+    writers.gate.open()
+
+    with pytest.raises(SumTooLarge) as caught:
+        futures.pop(2).result()
+    for future in futures:
+        future.result()
+    assert caught.value.key == FlowKey(1, "full", "bar", "vpc-0")
+    assert [row[1] for row in sum_store.read(1, 0, 10).sums] == ["a", "b", "d", "e", "full"]
+
+
+def test_batches_that_are_too_large_only_together_are_told_apart(writers: Writers, sum_store: SumStore) -> None:
+    half = MAX_INTEGER // 2 + 1
+    futures = writers.start([make_sum("first")], [make_sum("a", bytes_tx=half)], [make_sum("a", bytes_tx=half)])
+
+    writers.gate.open()
+
+    futures[1].result()
+    with pytest.raises(SumTooLarge):
+        futures[2].result()
+    assert sum_store.read(1, 0, 10).sums[0] == make_sum("a", bytes_tx=half)
+
+
+def test_a_store_that_is_unavailable_fails_the_whole_group_at_once(writers: Writers) -> None:
+    futures = writers.start([make_sum("a")], [make_sum("b")], [make_sum("c")])
+
+    writers.gate.fails_with = StoreUnavailable("locked")
+    writers.gate.open()
+
+    for future in futures:
+        with pytest.raises(StoreUnavailable):
+            future.result()
+    assert writers.gate.passes._value == 1_000 - 2
+
+
+def test_after_a_failure_the_next_batch_is_stored(writers: Writers, sum_store: SumStore) -> None:
+    (future,) = writers.start([make_sum("a")])
+    writers.gate.fails_with = RuntimeError("a fault")
+    writers.gate.open()
+    with pytest.raises(RuntimeError, match="a fault"):
+        future.result()
+
+    writers.gate.fails_with = None
+    writers.grouped.add([make_sum("b")])
+
+    assert sum_store.read(1, 0, 10).sums == [make_sum("b")]
+
+
+def test_a_group_ends_at_its_size(writers: Writers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "MAX_GROUP_SUMS", 2)
+    futures = writers.start([make_sum("a")], *([make_sum(name)] for name in "bcdef"))
+
+    writers.gate.open()
+    for future in futures:
+        future.result()
+
+    assert [[row[1] for row in sums] for sums in writers.gate.commits] == [["a"], ["b", "c"], ["d", "e"], ["f"]]
+
+
+def test_closing_it_closes_the_store_it_wraps(sum_store: SumStore) -> None:
+    gate = Gate(sum_store)
+
+    GroupCommit(gate).close()
+
+    assert gate.closed

@@ -1,0 +1,210 @@
+"""What only SQLite does: its file, its pragmas, its versions, its locks."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import storage.sqlite
+from handlers.record import StoreUnavailable
+from storage import CannotOpen, SumStore, open_store
+from storage.migrations.sqlite import STEPS
+from storage.model import FlowSumRow, HourCount
+from tests.factories import make_sum
+
+
+@contextmanager
+def raw(path: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def refusal(url: str) -> str:
+    with pytest.raises(CannotOpen) as caught:
+        open_store(url)
+    return str(caught.value)
+
+
+def test_the_file_is_as_the_design_wants_it(sum_store: SumStore) -> None:
+    with sum_store._engine.writing() as connection:
+        pragmas = {
+            name: connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "auto_vacuum", "busy_timeout", "user_version")
+        }
+        (ddl,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'flow_sum'").fetchone()
+
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,  # FULL
+        "auto_vacuum": 2,  # INCREMENTAL
+        "busy_timeout": 5_000,
+        "user_version": len(STEPS),
+    }
+    assert ddl.endswith("PRIMARY KEY (hour, src_app, dest_app, vpc_id)\n) STRICT, WITHOUT ROWID")
+
+
+@pytest.mark.parametrize("model", [FlowSumRow, HourCount])
+def test_the_schema_has_the_columns_of_the_model(sum_store: SumStore, model: type[FlowSumRow | HourCount]) -> None:
+    with sum_store._engine.writing() as connection:
+        columns = connection.execute(f"SELECT name, pk FROM pragma_table_info('{model._meta.table_name}')").fetchall()
+
+    key = [field.name for field in model._meta.get_primary_keys()]
+    assert [name for name, _ in columns] == [field.name for field in model._meta.sorted_fields]
+    assert [name for name, place in sorted(columns, key=lambda column: int(column[1])) if place] == key
+
+
+def test_sums_outlive_the_store(database_url: str, sum_store: SumStore) -> None:
+    sum_store.add([make_sum()])
+    sum_store.close()
+
+    again = open_store(database_url)
+
+    assert again.read(1, 0, 10) == (1, [make_sum()])
+    again.close()
+
+
+def test_a_database_of_an_older_version_is_migrated_and_its_sums_counted(tmp_path: Path) -> None:
+    with raw(tmp_path / "old.db") as connection:
+        for statement in (*STEPS[0], "PRAGMA user_version = 1"):
+            connection.execute(statement)
+        connection.executemany(
+            "INSERT INTO flow_sum VALUES (?, ?, ?, ?, ?, ?, ?)", [make_sum("a"), make_sum("b"), make_sum(hour=2)]
+        )
+
+    store = open_store(f"sqlite:///{tmp_path}/old.db")
+
+    assert store.read(1, 0, 10) == (2, [make_sum("a"), make_sum("b")])
+    store.add([make_sum("a"), make_sum("c")])
+    assert store.read(1, 0, 10).total == 3
+    assert store.read(2, 0, 10).total == 1
+    store.close()
+
+
+def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    with raw(tmp_path / "new.db") as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+    assert "has schema version 99" in refusal(f"sqlite:///{tmp_path}/new.db")
+
+
+def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with raw(tmp_path / "theirs.db") as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+
+    assert "another program's tables" in refusal(f"sqlite:///{tmp_path}/theirs.db")
+    with raw(tmp_path / "theirs.db") as connection:
+        assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("theirs",)]
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("not a database" * 1_000)
+
+    assert "cannot be opened: file is not a database" in refusal(f"sqlite:///{tmp_path}/text.db")
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    assert "cannot be opened: unable to open database file" in refusal(f"sqlite:///{tmp_path}/nowhere/flows.db")
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://host/flows.db", "sqlite:///flows.db?x=1"]
+)
+def test_a_url_that_names_no_file_is_refused(url: str) -> None:
+    assert "must name a file" in refusal(url)
+
+
+def test_a_url_of_no_known_engine_is_refused_without_its_password() -> None:
+    said = refusal("mysql://user:secret@host/db")
+
+    assert "mysql" in said
+    assert "secret" not in said
+
+
+def test_a_relative_url_names_a_file_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    open_store("sqlite:///my%20flows.db").close()
+
+    assert (tmp_path / "my flows.db").exists()
+
+
+def test_a_sqlite_without_strict_tables_is_refused(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 36, 0))
+
+    assert "must be 3.37.0 or newer" in refusal(database_url)
+
+
+def test_a_database_locked_by_another_is_unavailable_and_then_available_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage.sqlite, "BUSY_SECONDS", 0)
+    store = open_store(f"sqlite:///{tmp_path}/flows.db")
+    with raw(tmp_path / "flows.db") as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable):
+            store.add([make_sum()])
+        with pytest.raises(StoreUnavailable):
+            store.add([make_sum(f"app-{number}") for number in range(500)])
+        other.execute("ROLLBACK")
+
+    store.add([make_sum()])
+
+    assert store.read(1, 0, 10) == (1, [make_sum()])
+    store.close()
+
+
+def test_a_full_database_is_unavailable_and_keeps_nothing_of_the_batch(sum_store: SumStore) -> None:
+    sum_store.add([make_sum()])
+    with sum_store._engine.writing() as connection:
+        connection.execute("PRAGMA max_page_count = 20")
+
+    with pytest.raises(StoreUnavailable):
+        sum_store.add([make_sum(f"app-{number:05}") for number in range(20_000)])
+
+    assert sum_store.read(1, 0, 10) == (1, [make_sum()])
+    with sum_store._engine.writing() as connection:
+        connection.execute("PRAGMA max_page_count = 1000000")
+    sum_store.add([make_sum()])
+    assert sum_store.read(1, 0, 10).sums == [make_sum(records=2, bytes_rx=600, bytes_tx=200)]
+
+
+def test_a_reader_that_cannot_connect_is_unavailable(sum_store: SumStore, tmp_path: Path) -> None:
+    for file in tmp_path.glob("flows.db*"):
+        file.unlink()
+    (tmp_path / "flows.db").mkdir()
+
+    with pytest.raises(StoreUnavailable):
+        sum_store.read(1, 0, 10)
+
+
+def test_processes_that_open_a_new_database_together_make_it_once(tmp_path: Path) -> None:
+    code = (
+        "import sys; from storage import open_store; s = open_store(sys.argv[1]);"
+        "[s.add([(1, 'a', 'b', 'c', 1, 1, 1)]) for _ in range(20)]"
+    )
+    command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/flows.db"]
+    started = [subprocess.Popen(command, cwd=Path(__file__).parent.parent, env=os.environ) for _ in range(4)]
+
+    assert [process.wait() for process in started] == [0, 0, 0, 0]
+    store = open_store(f"sqlite:///{tmp_path}/flows.db")
+    assert store.read(1, 0, 10) == (1, [(1, "a", "b", "c", 80, 80, 80)])
+    store.close()
+
+
+def test_clear_gives_the_space_back(sum_store: SumStore, tmp_path: Path) -> None:
+    sum_store.add([make_sum(f"app-{number:05}") for number in range(20_000)])
+    sum_store._engine.shrink()
+    before = (tmp_path / "flows.db").stat().st_size
+
+    sum_store.clear()
+
+    assert (tmp_path / "flows.db").stat().st_size < before / 20
+    assert (tmp_path / "flows.db-wal").stat().st_size == 0
