@@ -1,0 +1,52 @@
+"""The Falcon edge: carries requests to the handlers and their answers back, and writes the access line."""
+
+import logging
+import time
+from typing import Any
+
+import falcon
+
+from handlers.record import FlowStore
+from handlers.routes import answer
+from handlers.settings import Settings
+from handlers.web import Request, Response
+
+access = logging.getLogger("access")
+
+
+def create_app(store: FlowStore, settings: Settings) -> falcon.App[falcon.Request, falcon.Response]:
+    """Make the WSGI application over a store.
+
+    Falcon has no routes of its own here: the route table in ``handlers`` has them all, and answers every other path
+    and method too.
+    """
+
+    def carry(req: falcon.Request, resp: falcon.Response, *_: Any, **__: Any) -> None:
+        started = time.perf_counter()
+        request = _request(req, settings.max_body_bytes)
+        response = answer(request, store, settings)
+        resp.status = response.status
+        resp.content_type = "application/json"
+        resp.data = response.body
+        for name, value in response.headers:
+            resp.set_header(name, value)
+        log_access(request, response, time.perf_counter() - started)
+
+    app = falcon.App()
+    app.add_sink(carry, "/")
+    # What Falcon refuses before any sink (the path of `OPTIONS *`, the method WEBSOCKET) is answered by the table too.
+    app.add_error_handler(falcon.HTTPError, carry)
+    return app
+
+
+def _request(req: falcon.Request, max_body_bytes: int) -> Request:
+    # One byte past the limit is enough for the handler to see that it was passed.
+    body = req.bounded_stream.read(max_body_bytes + 1) if req.content_length else b""
+    return Request(req.method, req.path, req.query_string, req.headers_lower, body)
+
+
+def log_access(request: Request, response: Response, seconds: float) -> None:
+    """Write a request's line: method, path, status, milliseconds, and the flow records it carried."""
+    # A path may hold line breaks and worse once it is percent-decoded.
+    path = request.path if request.path.isprintable() else ascii(request.path)
+    access.info("%s %s %d %.1fms %d records", request.method, path, response.status, seconds * 1e3, response.records)

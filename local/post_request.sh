@@ -1,0 +1,6 @@
+#!/bin/sh
+# POST a file of flow objects: local/post_request.sh FILE [URL]
+set -eu
+curl --silent --show-error --max-time 60 --header 'Content-Type: application/json' --data-binary "@$1" \
+    "${2:-http://${HOST:-127.0.0.1}:${PORT:-8080}}/flows"
+echo

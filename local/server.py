@@ -1,0 +1,215 @@
+"""waitress, tuned for large bodies and many connections, with our error shape and a stop that loses nothing."""
+
+import logging
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from waitress import wasyncore
+from waitress.buffers import OverflowableBuffer
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import create_server
+from waitress.task import ErrorTask
+
+from handlers.settings import Settings
+from handlers.web import Request, error_response, fault_response
+from local.app import log_access
+
+BACKLOG = 1_024
+CONNECTIONS = 1_000
+"""waitress takes 100 at most by default, which stalled senders soon fill."""
+
+TUNING: dict[str, Any] = {
+    "connection_limit": CONNECTIONS,
+    "backlog": BACKLOG,
+    # select() ends at file descriptor 1,024.
+    "asyncore_use_poll": True,
+    # A 13 MB body in steps of waitress's 8 KiB takes twice as long to receive; buffers from 128 KiB on are mapped
+    # and unmapped for every request, however short.
+    "recv_bytes": 65_536,
+    "ident": None,
+    # Nothing here reads a proxy's headers, so they need no clearing either.
+    "clear_untrusted_proxy_headers": False,
+}
+_SWEEP_SECONDS = 1.0
+_LINGER_SECONDS = 5.0
+_UNREAD_BODIES = 16
+
+logger = logging.getLogger(__name__)
+
+
+class CannotListen(Exception):
+    """The address cannot be listened on; the message is a sentence for the operator."""
+
+
+class _CappedBuffer(OverflowableBuffer):  # type: ignore[misc]
+    """A body's buffer that forgets what comes after its limit, so that a long body costs no disk and gets its 413."""
+
+    def __init__(self, overflow: int, room: int) -> None:
+        super().__init__(overflow)
+        self._room = room
+
+    def append(self, data: bytes) -> None:
+        if self._room > 0:
+            super().append(data[: self._room])
+            self._room -= len(data)
+
+
+class _Parser(HTTPRequestParser):  # type: ignore[misc]
+    """waitress's parser with a cap on what it keeps of a body: one byte past the limit, for the handler to see."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if self.body_rcv is not None:
+            self.body_rcv.buf = _CappedBuffer(self.adj.inbuf_overflow, self.adj.max_request_body_size // _UNREAD_BODIES)
+
+
+class _ErrorTask(ErrorTask):  # type: ignore[misc]
+    """waitress's own refusals (400, 413, 431, 501) and faults, in the one shape that every error has."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        if error.code >= 500 and error.reason == "Internal Server Error":
+            response = fault_response(error.code, "Internal error; the server's log has it under this request_id")
+        else:
+            response = error_response(error.code, f"{error.reason}: {error.body}")
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", "application/json"))
+        self.set_close_on_finish()
+        self.channel.refused = True
+        self.content_length = len(response.body)
+        self.write(response.body)
+        log_access(Request(getattr(self.request, "command", "-"), "-"), response, time.time() - self.start_time)
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    """A connection that can be drained, and that reads on for a while after a refusal."""
+
+    parser_class = _Parser
+    error_task_class = _ErrorTask
+    refused = False
+    lingers_until: float | None = None
+
+    def handle_close(self) -> None:
+        # Closing with bytes unread resets the connection, and the client may lose the answer that it was refused.
+        if self.refused and self.connected and self.lingers_until is None:
+            self.lingers_until = time.monotonic() + _LINGER_SECONDS
+            self.will_close = False
+            self.socket.shutdown(socket.SHUT_WR)
+        else:
+            super().handle_close()
+
+    def received(self, data: bytes) -> bool:
+        if self.lingers_until is None:
+            return bool(super().received(data))
+        if time.monotonic() > self.lingers_until:
+            self.handle_close()
+        return False
+
+    def writable(self) -> bool:
+        if not (self.total_outbufs_len or self.will_close or self.close_when_flushed):
+            return False
+        # A thread that is sending holds the lock, and wakes the loop when it is done. waitress would have the loop
+        # spin until then, and starve that very thread of the interpreter lock: a tenth of the requests a second.
+        if not self.outbuf_lock.acquire(blocking=False):
+            return False
+        self.outbuf_lock.release()
+        return True
+
+    def read_no_more(self) -> None:
+        """Leave what is still to come unread; a test of a flag in ``readable`` would cost every turn of the loop."""
+        self.readable = lambda: False
+
+    def busy(self) -> bool:
+        """Tell whether a received request is still unanswered, or its answer unsent."""
+        return bool(self.requests) or self.total_outbufs_len > 0
+
+
+class Server:
+    """A WSGI application served over HTTP until a signal, or ``stop``, ends it."""
+
+    def __init__(self, application: Callable[..., Any], settings: Settings) -> None:
+        """Start to listen. Raises CannotListen."""
+        self._seconds = settings.shutdown_seconds
+        self._stopping = threading.Event()
+        listener = _listen(settings.host, settings.port)
+        host, self.port = listener.getsockname()[:2]
+        self.url = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        self._server = create_server(
+            application,
+            sockets=[listener],
+            threads=settings.threads,
+            # Above ours, so that a long body gets our 413 and not a reset; _Parser keeps no more than ours of it.
+            max_request_body_size=_UNREAD_BODIES * (settings.max_body_bytes + 1),
+            **TUNING,
+        )
+        self._server.channel_class = _Channel
+
+    def stop(self) -> None:
+        """Make ``run`` drain and return; from any thread, or a signal handler."""
+        self._stopping.set()
+        self._server.pull_trigger()
+
+    def run(self) -> bool:
+        """Serve until stopped, then answer what was wholly received; tell whether all of it was, in time."""
+        while not self._stopping.is_set():
+            self._poll(1.0)
+        deadline = time.monotonic() + self._seconds
+        self._sweep(min(deadline, time.monotonic() + _SWEEP_SECONDS))
+        # A connection made from here on is refused by the kernel, and its request can go elsewhere.
+        wasyncore.dispatcher.close(self._server)
+        for channel in list(self._server.active_channels.values()):
+            channel.read_no_more()
+        while self._busy() and time.monotonic() < deadline:
+            self._poll(0.02)
+        unanswered = self._busy()
+        if unanswered:
+            logger.error("stopped with %d connections still waiting for an answer", unanswered)
+        self._server.task_dispatcher.shutdown(timeout=0.5)
+        wasyncore.close_all(self._server._map)
+        return not unanswered
+
+    def _poll(self, seconds: float) -> None:
+        wasyncore.loop(timeout=seconds, use_poll=True, map=self._server._map, count=1)
+
+    def _busy(self) -> int:
+        return sum(channel.busy() for channel in list(self._server.active_channels.values()))
+
+    def _sweep(self, deadline: float) -> None:
+        """Take in what the kernel has already received: connections not yet accepted, requests not yet read."""
+        while self._unread() and time.monotonic() < deadline:
+            self._poll(0)
+
+    def _unread(self) -> bool:
+        poller = select.poll()
+        poller.register(self._server.socket, select.POLLIN)
+        for channel in list(self._server.active_channels.values()):
+            if channel.readable():
+                poller.register(channel.socket, select.POLLIN)
+        return bool(poller.poll(0))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        # socket.create_server() adds the address in brackets, which the sentence has already.
+        reason = str(error.strerror).partition(" (")[0]
+        raise CannotListen(f"HOST {host}, PORT {port} cannot be listened on: {reason}") from error
+
+
+def stop_on_signals(server: Server) -> None:
+    """Let SIGTERM and SIGINT stop the server; a second one ends the process at once, as it would without us."""
+
+    def handle(number: int, _: Any) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        server.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)

@@ -1,0 +1,69 @@
+"""The rotating log."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local import log
+from local.log import GatheringFileHandler
+
+
+@pytest.fixture
+def handler(tmp_path: Path) -> Iterator[GatheringFileHandler]:
+    opened = GatheringFileHandler(str(tmp_path / "server.log"))
+    yield opened
+    opened.close()
+
+
+def emit(handler: GatheringFileHandler, level: int, message: str) -> None:
+    handler.handle(logging.LogRecord("test", level, "", 0, message, None, None))
+
+
+def test_lines_are_gathered_and_written_in_their_order(handler: GatheringFileHandler, tmp_path: Path) -> None:
+    for number in range(3):
+        emit(handler, logging.INFO, f"line {number}")
+
+    handler.flush()
+
+    assert (tmp_path / "server.log").read_text() == "line 0\nline 1\nline 2\n"
+
+
+def test_a_warning_is_written_at_once_with_what_came_before(handler: GatheringFileHandler, tmp_path: Path) -> None:
+    emit(handler, logging.INFO, "before")
+    emit(handler, logging.WARNING, "trouble")
+
+    assert (tmp_path / "server.log").read_text() == "before\ntrouble\n"
+
+
+def test_lines_are_written_on_time_without_a_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "FLUSH_SECONDS", 0.001)
+    handler = GatheringFileHandler(str(tmp_path / "server.log"))
+
+    emit(handler, logging.INFO, "a line")
+    while not (tmp_path / "server.log").read_text():
+        pass
+
+    assert (tmp_path / "server.log").read_text() == "a line\n"
+    handler.close()
+
+
+def test_closing_writes_what_is_left(handler: GatheringFileHandler, tmp_path: Path) -> None:
+    emit(handler, logging.INFO, "the last")
+
+    handler.close()
+
+    assert (tmp_path / "server.log").read_text() == "the last\n"
+
+
+def test_a_full_file_is_rotated_and_the_oldest_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "MAX_BYTES", 100)
+    handler = GatheringFileHandler(str(tmp_path / "server.log"))
+
+    for number in range(20):
+        emit(handler, logging.WARNING, f"{number:02}" * 60)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["server.log"] + [f"server.log.{n}" for n in range(1, 6)]
+    assert (tmp_path / "server.log.1").read_text().startswith("19")
+    handler.close()
