@@ -1,0 +1,71 @@
+# Everything a developer or an operator of one machine types. `make` alone lists it.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install install_dev lock start_server stop_server shutdown purge_all submit_flow_data get_flow_data \
+	run_test test check format bench
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## Make .venv from requirements.lock, where it is missing or out of date
+
+$(VENV)/.installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; name one: make PYTHON=...")'
+	@echo "Installing into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --requirement requirements.lock
+	@touch $@
+
+install_dev: $(VENV)/.installed_dev ## The same, with what tests and checks need
+
+$(VENV)/.installed_dev: $(VENV)/.installed requirements-dev.lock
+	@$(PIP) --requirement requirements-dev.lock
+	@touch $@
+
+lock: ## Pin anew what pyproject.toml asks for
+	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
+	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--upgrade pyproject.toml --output-file requirements.lock
+	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--upgrade --group dev pyproject.toml --output-file requirements-dev.lock
+	@rm -rf $(VENV)-lock
+
+start_server: install ## Serve on http://127.0.0.1:8080 until Ctrl-C
+	@exec $(BIN)/python -m local
+
+stop_server: ## End the server that server.pid names
+	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m local.stop; else echo "Nothing to stop: nothing is installed."; fi
+
+shutdown: stop_server ## stop_server, then remove .venv and server.log, but never the database
+	@rm -rf $(VENV) && rm -f server.log server.log.[0-9] && echo "Removed $(VENV) and server.log."
+
+purge_all: install ## stop_server, then remove every stored flow of the SQLite database
+	@exec $(BIN)/python -m local.purge
+
+submit_flow_data: ## POST the sample, local/samples/test_data1.json
+	@local/post_request.sh local/samples/test_data1.json
+
+get_flow_data: ## GET the sums of an hour: make get_flow_data HOUR=2
+	@local/get_request.sh "hour=$(or $(HOUR),1)"
+
+run_test: install_dev ## Run the tests, with coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term-missing
+
+test: run_test ## The same as run_test
+
+check: install_dev ## Check format, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: install_dev ## Put the code into its format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: install_dev ## Measure speed and memory against the limits of this machine
+	@$(BIN)/python -m tests.bench

@@ -1,0 +1,90 @@
+"""The README tells the truth: every setting, route and dependency is in it, and its examples come out as printed."""
+
+import re
+import shlex
+import subprocess
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from handlers.routes import ROUTES
+from handlers.settings import Settings
+from tests.process import ROOT, SECONDS, running
+
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("field", msgspec.structs.fields(Settings), ids=lambda field: str(field.encode_name))
+def test_every_setting_is_in_the_table_with_its_default_and_meaning(field: msgspec.structs.FieldInfo) -> None:
+    (meta,) = field.type.__metadata__
+
+    assert f"| `{field.encode_name}` | `{field.default}` | {meta.description} |" in README
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_every_route_is_in_the_table(route: "tuple[str, str, object]") -> None:
+    path, method, _ = route
+
+    assert re.search(rf"^\|[^|]*`{method} {path}`", README, re.MULTILINE)
+
+
+def test_every_status_that_is_raised_is_in_the_table() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "handlers").glob("*.py"))
+    raised = set(re.findall(r"(?:RequestError|error_response|fault_response)\(\s*([1-5][0-9]{2})\b", code))
+
+    assert raised >= {"404", "405", "406", "409", "413", "415", "422", "500", "503"}
+    for status in raised:
+        assert re.search(rf"^\| [^|]*\b{status}\b[^|]* \|", README, re.MULTILINE), status
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+
+    tables = README.split("## Dependencies")[1].split("\n## ")[0]
+    for requirement in wanted:
+        name = re.split(r"[<>=]", requirement)[0]
+        assert re.search(rf"^\|[^|]*\b{re.escape(name)}\b[^|]*\|", tables, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_every_package_is_pinned_with_hashes(lock: str) -> None:
+    entries = re.split(r"^(?=\S+==)", (ROOT / lock).read_text(), flags=re.MULTILINE)
+
+    assert len(entries) > 4
+    assert all("--hash=sha256:" in entry for entry in entries if entry.strip())
+    assert "http" not in (ROOT / lock).read_text().replace("httpbin", "")
+
+
+def test_every_file_and_target_named_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+
+    for name in re.findall(r"`((?:handlers|storage|local|tests)/[a-z_/0-9.]*)`", README):
+        assert (ROOT / name).exists(), name
+    for target in re.findall(r"^make ([a-z_]+)|`make ([a-z_]+)", README, re.MULTILINE):
+        assert f"\n{''.join(target)}:" in makefile, target
+
+
+def test_the_curl_examples_answer_what_is_printed(tmp_path: Path) -> None:
+    (session,) = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    examples = re.findall(r"^\$ (curl .*)\n(.*)$", session, re.MULTILINE)
+    (tmp_path / "local").symlink_to(ROOT / "local")
+
+    with running(tmp_path) as server:
+        for command, printed in examples:
+            here = command.replace("127.0.0.1:8080", f"127.0.0.1:{server.port}")
+            answered = subprocess.run(
+                shlex.split(here), cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=True
+            )
+            assert answered.stdout == printed, command
+
+    assert len(examples) == session.count("$ curl") == 5
+
+
+def test_the_units_commands_are_those_of_the_service() -> None:
+    assert "ExecStart=/opt/flows/.venv/bin/python -m local" in README
+    assert 'CMD ["python", "-m", "local"]' in README
+    copied = set(re.findall(r"^COPY ([a-z]+) ", README, re.MULTILINE))
+    assert copied == {"handlers", "storage", "local"}

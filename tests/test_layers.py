@@ -1,0 +1,57 @@
+"""Which room may import what (design: arrows)."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOTS = {"local/__main__.py", "local/stop.py", "local/purge.py"}
+MAY_IMPORT = {
+    "handlers": {"msgspec", "handlers"},
+    "storage": {"peewee", "msgspec", "storage", "handlers.record"},
+    "local": {"falcon", "waitress", "handlers", "storage", "local"},
+}
+FILES = sorted(str(path.relative_to(ROOT)) for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))
+
+
+def imports(file: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name their room"
+            yield node.module or ""
+
+
+def test_there_are_files_in_every_room() -> None:
+    assert {file.split("/")[0] for file in FILES} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_room_imports_only_what_the_arrows_allow(file: str) -> None:
+    allowed = MAY_IMPORT[file.split("/")[0]]
+
+    for name in imports(file):
+        top = name.split(".")[0]
+        assert top in sys.stdlib_module_names or top in allowed or name in allowed, f"{file} imports {name}"
+
+
+@pytest.mark.parametrize("file", sorted(set(FILES) - ROOTS))
+def test_only_the_roots_read_the_environment_or_open_a_store(file: str) -> None:
+    names = {node.attr for node in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(node, ast.Attribute)}
+    called = {
+        node.func.id
+        for node in ast.walk(ast.parse((ROOT / file).read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+
+    assert not names & {"environ", "getenv"}
+    assert "open_store" not in called
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.startswith("handlers/")])
+def test_handlers_do_no_io_and_know_no_clock_or_database(file: str) -> None:
+    assert not set(imports(file)) & {"os", "io", "socket", "sqlite3", "pathlib", "time", "subprocess", "threading"}
