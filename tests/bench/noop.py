@@ -1,12 +1,16 @@
-"""The limit that the service is measured against: an application that only reads the body, on the same waitress."""
+"""The limit that the service is measured against: an application that only reads the body, on waitress as it comes.
+
+waitress has the service's own settings, but none of what ``local/server.py`` adds to it.
+"""
 
 import logging
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from handlers.settings import read_settings
-from local.server import Server, stop_on_signals
+from waitress.server import create_server
+
+from handlers.settings import Settings
+from local.server import TUNING
 
 _ANSWER = b'{"accepted":0,"flows":0}'
 
@@ -20,7 +24,6 @@ def noop(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
 
 if __name__ == "__main__":
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    server = Server(noop, read_settings({"PORT": "0"}))
-    stop_on_signals(server)
-    print(f"no-op on {server.url}", flush=True)
-    sys.exit(not server.run())
+    server = create_server(noop, host="127.0.0.1", port=0, threads=Settings().threads, **TUNING)
+    print(f"no-op on http://127.0.0.1:{server.effective_port}", flush=True)
+    server.run()
