@@ -15,14 +15,16 @@ def hold(path: Path) -> IO[str]:
 
     Raises AlreadyRunning, or OSError when the file cannot be written.
     """
-    file = path.open("a+", encoding="ascii")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        pid = file.read().strip()
+    while True:
+        file = path.open("a+", encoding="ascii")
+        if not _lock(file, fcntl.LOCK_EX):
+            pid = running(path)
+            file.close()
+            raise AlreadyRunning(f"A server runs already: {path} names process {pid}")
+        if _is_at(file, path):
+            break
+        # A server that was just ending removed the file between our opening and locking it.
         file.close()
-        raise AlreadyRunning(f"A server runs already: {path} names process {pid}") from None
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()
@@ -41,13 +43,29 @@ def running(path: Path) -> int | None:
     A process id alone proves nothing, since the system gives it to another program later; the lock ends with its
     process, whatever ended it.
     """
-    try:
-        file = path.open("r", encoding="ascii")
-    except FileNotFoundError:
-        return None
-    with file:
+    while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return int(file.read())
-    return None
+            file = path.open("r", encoding="ascii")
+        except FileNotFoundError:
+            return None
+        with file:
+            if _lock(file, fcntl.LOCK_SH):
+                return None
+            # Empty for the moment between a new server's lock and its first line.
+            if text := file.read().strip():
+                return int(text)
+
+
+def _lock(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

@@ -31,7 +31,7 @@ def main() -> None:
             sys.exit("Refused: DATABASE_URL names no SQLite file, and only such a one is purged from here.")
         print(stop(Path(settings.pid_file), settings.shutdown_seconds) + ".")
         print(purge(settings.database_url) + ".")
-    except (SettingsError, TimeoutError, CannotOpen, StoreUnavailable) as error:
+    except (SettingsError, TimeoutError, PermissionError, CannotOpen, StoreUnavailable) as error:
         sys.exit(f"{error}.")
 
 

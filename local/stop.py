@@ -16,12 +16,15 @@ _STEP_SECONDS = 0.05
 def stop(path: Path, shutdown_seconds: int) -> str:
     """Send SIGTERM to the process that holds the PID file, wait for its end, and say what happened.
 
-    Raises TimeoutError when it has not ended ``_GRACE_SECONDS`` after it should have.
+    Raises TimeoutError when it has not ended ``_GRACE_SECONDS`` after it should have, and PermissionError.
     """
     pid = pid_file.running(path)
     if pid is None:
         return f"No server runs here: nothing holds {path}"
-    os.kill(pid, signal.SIGTERM)
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except PermissionError:
+        raise PermissionError(f"Process {pid}, which {path} names, is another user's") from None
     deadline = time.monotonic() + shutdown_seconds + _GRACE_SECONDS
     while pid_file.running(path) == pid:
         if time.monotonic() > deadline:
@@ -35,7 +38,7 @@ def main() -> None:
     try:
         settings = read_settings(os.environ)
         print(stop(Path(settings.pid_file), settings.shutdown_seconds) + ".")
-    except (SettingsError, TimeoutError) as error:
+    except (SettingsError, TimeoutError, PermissionError) as error:
         sys.exit(f"{error}.")
 
 

@@ -60,6 +60,8 @@ class SqliteEngine:
         self._writer = _database(self.path, _WRITER)
         try:
             migrate(self._writer, STEPS)
+            # Before 3.38 a build could be without JSON, by which pages are read.
+            self._writer.execute_sql("SELECT json_group_array(json_array())")
         except (sqlite3.Error, PeeweeException) as error:
             self._writer.close()
             raise CannotOpen(f"{self.path} cannot be opened: {error}") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from local import stop
 from storage import open_store
 from tests.factories import SAMPLE_HOUR_2, make_sum
 from tests.process import ROOT, SECONDS, environment, run_module, running
@@ -100,14 +101,23 @@ def test_a_server_that_was_killed_leaves_no_obstacle(tmp_path: Path) -> None:
 
 def test_a_server_that_does_not_end_is_said_to_run_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    from local import stop
-
     monkeypatch.setattr(stop, "_GRACE_SECONDS", 0)
     with running(tmp_path) as server:
         server.process.send_signal(signal.SIGSTOP)
         with pytest.raises(TimeoutError, match=f"Process {server.process.pid} has not ended"):
             stop.stop(Path("server.pid"), 0)
         server.process.send_signal(signal.SIGCONT)
+
+
+def test_a_server_of_another_user_is_left_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(pid: int, number: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    with running(tmp_path) as server:
+        monkeypatch.setattr(os, "kill", refused)
+        with pytest.raises(PermissionError, match=rf"Process {server.process.pid}, .* is another user's"):
+            stop.stop(tmp_path / "server.pid", 0)
+        monkeypatch.undo()
 
 
 def test_purging_stops_the_server_and_says_how_many_flows_went(tmp_path: Path) -> None:
