@@ -1,29 +1,18 @@
-"""Flow records <-> bytes, and every rule about what a valid record is."""
+"""Flow records <-> bytes: an array of flow objects in, answers out."""
 
-import codecs
-import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, NamedTuple
 
 import msgspec
 
-from handlers.record import MAX_NAMES_BYTES, FlowRecord, HourPage
-from handlers.web import MAX_ERRORS_TOLD, Fault, RequestError, invalid
+from handlers.diagnose import check_utf8, look_again
+from handlers.record import FlowRecord, HourPage, well_named
 
 _BATCH = msgspec.json.Decoder(list[FlowRecord])
-_RECORD = msgspec.json.Decoder(FlowRecord)
-_SYNTAX = msgspec.json.Decoder(msgspec.Raw)
-_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_MEMBER = {field.name: msgspec.json.Decoder(field.type) for field in msgspec.structs.fields(FlowRecord)}
 _ENCODER = msgspec.json.Encoder()
 
 _REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _PART = 1 << 18
-_TRAILING = re.compile(r"trailing characters \(byte ([0-9]+)\)")
-_ARRAY_END = ord("]")
-_UTF8_STEP = 1 << 20
-_NAMES_TOO_LONG = f"src_app, dest_app and vpc_id together take more than {MAX_NAMES_BYTES} bytes of UTF-8"
 
 
 class AggregatedFlow(msgspec.Struct):
@@ -78,14 +67,14 @@ def _decode_parts(body: bytes, max_flows: int) -> Iterator[list[FlowRecord]]:
     # Only a body with an escape or a non-ASCII byte can hold what the types do not rule out.
     suspect = b"\\u" in body or not body.isascii()
     if suspect:
-        _check_utf8(body)
+        check_utf8(body)
     done = 0
     for part in _parts(body):
         try:
             records = _BATCH.decode(part)
         except _REFUSALS:
             records = []
-        if not records or (suspect and not all(map(_well_named, records))):
+        if not records or (suspect and not all(map(well_named, records))):
             yield _decode_whole(body, max_flows)[done:]
             return
         done += len(records)
@@ -111,138 +100,5 @@ def _decode_whole(body: bytes, max_flows: int) -> list[FlowRecord]:
     try:
         records = _BATCH.decode(body)
     except _REFUSALS:
-        return _look_again(body, max_flows)
-    return records if all(map(_well_named, records)) else _look_again(body, max_flows)
-
-
-def _check_utf8(body: bytes) -> None:
-    """Refuse bad UTF-8 anywhere, also in ignored members, which msgspec skips unread; in steps, to cost no memory."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for start in range(0, len(body), _UTF8_STEP):
-            decoder.decode(body[start : start + _UTF8_STEP])
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        raise _malformed("JSON must be UTF-8, and this is not") from None
-
-
-def _well_named(record: FlowRecord) -> bool:
-    """Check what the types cannot: no NUL in a name, and the three not too long together."""
-    names = record.src_app, record.dest_app, record.vpc_id
-    return not any("\0" in name for name in names) and sum(len(name.encode()) for name in names) <= MAX_NAMES_BYTES
-
-
-def _malformed(message: str) -> RequestError:
-    return invalid([Fault(("body",), message)], 1)
-
-
-def _look_again(body: bytes, max_flows: int) -> list[FlowRecord]:
-    """Read a batch that failed as a whole record by record, to name everything that is wrong with it.
-
-    It may yet be good: a repeated member whose last value alone is valid fails only the typed decoder.
-    """
-    _check_utf8(body)
-    try:
-        _SYNTAX.decode(body)
-        records, faults, total, cut = _sift(body, max_flows)
-    except RecursionError:
-        raise _malformed("JSON is nested too deeply") from None
-    except msgspec.DecodeError as error:
-        raise _malformed(str(error)) from None
-    if faults:
-        note = f"; the batch holds more than {max_flows} elements, so only the first error is told" if cut else ""
-        raise invalid(faults, total, note)
-    return records
-
-
-class _Sifted(NamedTuple):
-    records: list[FlowRecord]
-    faults: list[Fault]
-    total: int
-    cut: bool
-
-
-def _sift(body: bytes, max_flows: int) -> _Sifted:
-    """Part the good records of an array from the faults of the bad ones."""
-    records: list[FlowRecord] = []
-    faults: list[Fault] = []
-    total = 0
-    for index, element in enumerate(_elements(body)):
-        found = _read_record(element)
-        if isinstance(found, FlowRecord):
-            # One more than may be is enough for the handler to see that there are too many.
-            records += [found] if len(records) <= max_flows else []
-        else:
-            total += len(found)
-            room = MAX_ERRORS_TOLD - len(faults)
-            faults += [Fault(("body", index, *fault.loc), fault.msg) for fault in found[:room]]
-        if faults and index >= max_flows:
-            return _Sifted([], faults[:1], 1, cut=True)
-    return _Sifted(records, faults, total, cut=False)
-
-
-def _elements(body: bytes) -> Iterator[memoryview]:
-    """Cut an array, known to be well-formed JSON, into its elements, building none of what is in them."""
-    start = len(body) - len(body.lstrip())
-    if body[start : start + 1] != b"[":
-        raise _malformed("Expected an array of flow objects")
-    if body[start + 1 :].lstrip().startswith(b"]"):
-        return
-    view = memoryview(body)
-    while view[start] != _ARRAY_END:
-        start += 1
-        end = start + _value_end(view[start:])
-        yield view[start:end]
-        start = end
-
-
-def _value_end(text: memoryview) -> int:
-    """Find where the first JSON value of a text ends: where msgspec says that something follows it.
-
-    json's scanner could tell too, but builds the value, and 64 MiB of ``[],[],[]`` in it take 1.4 GB.
-    """
-    try:
-        _SYNTAX.decode(text)
-    except msgspec.DecodeError as error:
-        found = _TRAILING.search(str(error))
-        if found:
-            # The byte told is the one after the character that does not belong.
-            return int(found[1]) - 1
-        raise
-    return len(text)
-
-
-def _read_record(element: memoryview) -> FlowRecord | list[Fault]:
-    """Read one flow object, or say of each of its members what is wrong; ``loc`` is relative to the object."""
-    try:
-        record = _RECORD.decode(element)
-        if _well_named(record):
-            return record
-    except msgspec.ValidationError:
-        pass
-    try:
-        members = _MEMBERS.decode(element)
-    except msgspec.ValidationError as error:
-        return [Fault((), str(error))]
-    values, faults = _read_members(members)
-    if faults:
-        return faults
-    record = FlowRecord(**values)
-    return record if _well_named(record) else [Fault((), _NAMES_TOO_LONG)]
-
-
-def _read_members(members: dict[str, msgspec.Raw]) -> tuple[dict[str, Any], list[Fault]]:
-    values: dict[str, Any] = {}
-    faults = []
-    for name, decoder in _MEMBER.items():
-        if name not in members:
-            faults.append(Fault((name,), "Required, but missing"))
-            continue
-        try:
-            value = values[name] = decoder.decode(members[name])
-        except msgspec.ValidationError as error:
-            faults.append(Fault((name,), str(error)))
-        else:
-            if isinstance(value, str) and "\0" in value:
-                faults.append(Fault((name,), "Must not contain the NUL character"))
-    return values, faults
+        return look_again(body, max_flows)
+    return records if all(map(well_named, records)) else look_again(body, max_flows)

@@ -30,6 +30,12 @@ class FlowRecord(msgspec.Struct, gc=False):
     bytes_rx: Whole
 
 
+def well_named(record: FlowRecord) -> bool:
+    """Check what the types cannot: no NUL in a name, and the three not too long together."""
+    names = record.src_app, record.dest_app, record.vpc_id
+    return not any("\0" in name for name in names) and sum(len(name.encode()) for name in names) <= MAX_NAMES_BYTES
+
+
 class FlowKey(NamedTuple):
     """What a sum is kept for."""
 
