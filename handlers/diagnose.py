@@ -1,7 +1,6 @@
 """A second look at a batch that was refused as a whole: which record, which member, and why."""
 
 import codecs
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -15,7 +14,6 @@ _SYNTAX = msgspec.json.Decoder(msgspec.Raw)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MEMBER = {field.name: msgspec.json.Decoder(field.type) for field in msgspec.structs.fields(FlowRecord)}
 
-_TRAILING = re.compile(r"trailing characters \(byte ([0-9]+)\)")
 _ARRAY_END = ord("]")
 _UTF8_STEP = 1 << 20
 _NAMES_TOO_LONG = f"src_app, dest_app and vpc_id together take more than {MAX_NAMES_BYTES} bytes of UTF-8"
@@ -82,12 +80,10 @@ def _sift(body: bytes, max_flows: int) -> _Sifted:
 
 
 def _elements(body: bytes) -> Iterator[memoryview]:
-    """Cut an array, known to be well-formed JSON, into its elements, building none of what is in them."""
+    """Cut an array, known to be well-formed JSON and not empty, into its elements, building none of what they hold."""
     start = len(body) - len(body.lstrip())
     if body[start : start + 1] != b"[":
         raise _malformed("Expected an array of flow objects")
-    if body[start + 1 :].lstrip().startswith(b"]"):
-        return
     view = memoryview(body)
     while view[start] != _ARRAY_END:
         start += 1
@@ -104,12 +100,9 @@ def _value_end(text: memoryview) -> int:
     try:
         _SYNTAX.decode(text)
     except msgspec.DecodeError as error:
-        found = _TRAILING.search(str(error))
-        if found:
-            # The byte told is the one after the character that does not belong.
-            return int(found[1]) - 1
-        raise
-    return len(text)
+        # "trailing characters (byte 8)": one past the first character that does not belong.
+        return int(str(error).rpartition("byte ")[2].rstrip(")")) - 1
+    raise AssertionError("nothing follows an element, not even the end of its array")
 
 
 def _read_record(element: memoryview) -> FlowRecord | list[Fault]:

@@ -70,6 +70,16 @@ def test_names_are_ordered_by_code_point(store: FlowStore) -> None:
     assert read == sorted((a, b) for a in names for b in names)
 
 
+def test_pages_far_into_an_hour_put_together_are_the_whole(sum_store: SumStore) -> None:
+    sums = [make_sum(f"app-{number:04}") for number in range(5_000)]
+    sum_store.add(sums)
+
+    pages = [sum_store.read(1, offset, 333) for offset in range(0, 5_001, 333)]
+
+    assert [row for page in pages for row in page.sums] == sums
+    assert {page.total for page in pages} == {5_000}
+
+
 @pytest.mark.parametrize("limit", [1, 3, 7, 25, 1_000])
 def test_pages_put_together_are_the_whole(store: FlowStore, limit: int) -> None:
     sums = [make_sum(f"app-{number:02}") for number in range(25)]
@@ -79,6 +89,25 @@ def test_pages_put_together_are_the_whole(store: FlowStore, limit: int) -> None:
 
     assert [row for page in pages for row in page.sums] == sums
     assert {page.total for page in pages} == {25}
+
+
+def test_a_page_near_the_end_is_right_though_sums_came_in_while_it_was_looked_for(
+    sum_store: SumStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sums = [make_sum(f"app-{number:04}") for number in range(3_000)]
+    late = [make_sum(f"late-{number}") for number in range(7)]
+    sum_store.add(sums)
+    count = sum_store._engine.count
+
+    def count_and_then(count_sql: str, hour: int) -> int:
+        counted = count(count_sql, hour)
+        sum_store.add(late)
+        return counted
+
+    monkeypatch.setattr(sum_store._engine, "count", count_and_then)
+
+    assert sum_store.read(1, 2_980, 10) == (3_007, sums[2_980:2_990])
+    assert sum_store.read(1, 3_000, 10).sums == [(*s[:4], 2, 600, 200) for s in late]
 
 
 @pytest.mark.parametrize("offset", [25, 26, 1_000, MAX_INTEGER - 50])
