@@ -223,14 +223,14 @@ def test_bad_utf8_in_an_ignored_member_is_refused_wherever_it_stands() -> None:
     assert locations(good.replace("é".encode(), b"\xc3")) == [("body",)]
 
 
-@given(st.lists(st.sampled_from(["good", "bad", "worse"]), max_size=30), st.sampled_from(["", " ", "\n\t "]))
+@given(st.lists(st.sampled_from(["good", "bad", "worse"]), max_size=16), st.sampled_from(["", " ", "\n\t "]))
 def test_the_index_told_is_the_index_sent_however_it_is_spaced(kinds: list[str], space: str) -> None:
     texts = {"good": to_json(make_flow(x='],{"')).decode(), "bad": '{"a":"]"}', "worse": '"[,"'}
     body = f"{space}[{space}{f'{space},{space}'.join(texts[kind] for kind in kinds)}{space}]{space}".encode()
     wrong = [index for index, kind in enumerate(kinds) if kind != "good"]
 
     if wrong:
-        assert sorted({loc[1] for loc in locations(body)}) == wrong[:100]
+        assert sorted({loc[1] for loc in locations(body)}) == wrong
     else:
         assert read(body, MAX_FLOWS) == [make_record()] * len(kinds)
 
