@@ -12,7 +12,7 @@ from typing import Any
 from waitress import wasyncore
 from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import create_server
 from waitress.task import ErrorTask, WSGITask
 
@@ -63,8 +63,19 @@ class _CappedBuffer(OverflowableBuffer):  # type: ignore[misc]
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
     """waitress's parser with a cap on what it keeps of a body: one byte past the limit, for the handler to see."""
 
+    def received(self, data: bytes) -> int:
+        consumed = int(super().received(data))
+        if self.error is not None:
+            # waitress would bid the client go on, and wait for a body that is refused already.
+            self.expect_continue = False
+        return consumed
+
     def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:
+            # An unclosed [ in the URI, a length of thousands of digits: waitress would close without a word.
+            raise ParsingError("Request line or Content-Length is invalid") from error
         if self.body_rcv is not None:
             self.body_rcv.buf = _CappedBuffer(self.adj.inbuf_overflow, self.adj.max_request_body_size // _UNREAD_BODIES)
 

@@ -193,10 +193,14 @@ def test_a_second_server_with_the_same_pid_file_does_not_start(tmp_path: Path) -
         (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
         (b"get / HTTP/1.1\r\n\r\n", 400),
         (b"nonsense\r\n\r\n", 400),
+        (b"GET http://[::1/ HTTP/1.1\r\n\r\n", 400),
+        (b"GET /flows?hour=\xff HTTP/1.1\r\n\r\n", 400),
+        (b"POST /flows HTTP/1.1\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n", 400),
         (b"POST /flows HTTP/1.1\r\nContent-Length: many\r\n\r\n", 400),
         (b"POST /flows HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
         (b"POST /flows HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", 400),
         (b"POST /flows HTTP/1.1\r\nContent-Length: 99999999999999\r\n\r\n", 413),
+        (b"POST /flows HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 99999999999999\r\n\r\n", 413),
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 300_000 + b"\r\n\r\n", 431),
     ],
 )
@@ -254,6 +258,12 @@ def test_a_chunked_body_is_a_body_and_has_the_same_limit(server: Running) -> Non
 
     assert taken.startswith(b"HTTP/1.1 201 ")
     assert error_of(refused)[0] == 413
+
+
+def test_a_client_that_asks_before_it_sends_is_bidden_go_on(server: Running) -> None:
+    answers = server.talk(raw_post(b"[]", "Expect: 100-continue"))
+
+    assert re.findall(rb"HTTP/1\.1 ([0-9]+)", answers) == [b"100", b"201"]
 
 
 def test_a_connection_serves_one_request_after_another(server: Running) -> None:
