@@ -5,7 +5,8 @@
 	run_test test check format bench
 
 PYTHON ?= python3
-VENV ?= .venv
+# Not ?=: what an environment happens to call VENV is not ours to remove.
+VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
 

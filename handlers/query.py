@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from handlers.record import MAX_INTEGER
 from handlers.settings import Settings
-from handlers.web import MAX_ERRORS_TOLD, Fault, invalid
+from handlers.web import Fault, invalid
 
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _MAX_NAME_TOLD = 100
@@ -47,7 +47,7 @@ def parse_hour_query(query: str, settings: Settings) -> HourQuery:
         given.setdefault(name, []).append(value)
     faults = [fault for name in parameters | given for fault in _faults(name, given.get(name, []), parameters)]
     if faults:
-        raise invalid(faults[:MAX_ERRORS_TOLD], len(faults))
+        raise invalid(faults, len(faults))
     numbers = [int(given[name][0]) if name in given else parameter.default for name, parameter in parameters.items()]
     asked = HourQuery(*numbers)  # type: ignore[arg-type]
     if asked.page * asked.size > MAX_INTEGER:

@@ -39,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     ] = "server.log"
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
-        Meta(description="Least level logged; `INFO` has a line per request."),
+        Meta(description="Least level logged: `DEBUG`, `INFO` (a line per request), `WARNING` or `ERROR`."),
     ] = "INFO"
     pid_file: Annotated[
         str, Meta(description="Names the running server, and is locked by it: one server to a file.")
@@ -74,4 +74,6 @@ def _read(field: msgspec.structs.FieldInfo, text: str) -> Any:
     except msgspec.ValidationError as error:
         # The value stays unsaid: another setting's may be a secret put under the wrong name.
         expected = str(error).replace("`", "").replace("Expected int, got str", "expected a whole number")
+        if field.name == "log_level":
+            expected = "expected DEBUG, INFO, WARNING or ERROR"
         raise SettingsError(f"{field.encode_name} is wrong: {expected}") from None

@@ -31,7 +31,7 @@ def main() -> int:
     except (SettingsError, pid_file.AlreadyRunning) as error:
         sys.exit(f"{error}.")
     except OSError as error:
-        sys.exit(f"{error.filename} cannot be written: {error.strerror}.")
+        sys.exit(f"{error.filename or 'PID_FILE'} cannot be written: {error.strerror}.")
     try:
         return _serve(settings)
     except (CannotOpen, CannotListen) as error:
@@ -41,12 +41,12 @@ def main() -> int:
 
 
 def _serve(settings: Settings) -> int:
-    _allow_open_files(OPEN_FILES)
+    connections = min(CONNECTIONS, max(10, _allow_open_files(OPEN_FILES) // 2 - 100))
     _give_large_blocks_back()
     store = GroupCommit(open_store(settings.database_url))
-    server = Server(create_app(store, settings), settings)
+    server = Server(create_app(store, settings), settings, connections)
     stop_on_signals(server)
-    logging.getLogger("local").info("listening on %s", server.url)
+    logging.getLogger("local").info("listening on %s, for %d connections", server.url, connections)
     print(f"Flow Aggregation Service listens on {server.url} (log: {settings.log_file}; stop: Ctrl-C)", flush=True)
     if not server.run():
         return 1
@@ -54,12 +54,17 @@ def _serve(settings: Settings) -> int:
     return 0
 
 
-def _allow_open_files(wanted: int) -> None:
-    """Raise the soft limit, often 1,024, as far as the hard one lets us: a connection is a file."""
+def _allow_open_files(wanted: int) -> int:
+    """Raise the soft limit, often 1,024, as far as the hard one lets us, and return it.
+
+    A connection is a file, its body may be another, and a server that is out of them does nothing but complain.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        return most
+    return wanted
 
 
 def _give_large_blocks_back() -> None:

@@ -9,7 +9,7 @@ import falcon
 from handlers.record import FlowStore
 from handlers.routes import answer
 from handlers.settings import Settings
-from handlers.web import Request, Response
+from handlers.web import Request, Response, fault_response
 
 access = logging.getLogger("access")
 
@@ -25,18 +25,28 @@ def create_app(store: FlowStore, settings: Settings) -> falcon.App[falcon.Reques
         started = time.perf_counter()
         request = _request(req, settings.max_body_bytes)
         response = answer(request, store, settings)
-        resp.status = response.status
-        resp.content_type = "application/json"
-        resp.data = response.body
-        for name, value in response.headers:
-            resp.set_header(name, value)
+        _write(resp, response)
         log_access(request, response, time.perf_counter() - started)
 
     app = falcon.App()
     app.add_sink(carry, "/")
     # What Falcon refuses before any sink (the path of `OPTIONS *`, the method WEBSOCKET) is answered by the table too.
     app.add_error_handler(falcon.HTTPError, carry)
+    app.add_error_handler(Exception, _fail)
     return app
+
+
+def _fail(_: falcon.Request, resp: falcon.Response, *__: Any) -> None:
+    """Answer a fault of the edge itself in the shape that every error has."""
+    _write(resp, fault_response(500, "Internal error; the server's log has it under this request_id"))
+
+
+def _write(resp: falcon.Response, response: Response) -> None:
+    resp.status = response.status
+    resp.content_type = "application/json"
+    resp.data = response.body
+    for name, value in response.headers:
+        resp.set_header(name, value)
 
 
 def _request(req: falcon.Request, max_body_bytes: int) -> Request:

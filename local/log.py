@@ -27,9 +27,13 @@ class GatheringFileHandler(logging.handlers.RotatingFileHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line for the next write."""
-        self._lines.append(self.format(record) + self.terminator)
-        if record.levelno >= logging.WARNING:
-            self.flush()
+        try:
+            self._lines.append(self.format(record) + self.terminator)
+            if record.levelno >= logging.WARNING:
+                self.flush()
+        except Exception:
+            # As logging's own handlers: a log that cannot be written must not fail the request it tells of.
+            self.handleError(record)
 
     def flush(self) -> None:
         """Write the lines kept, and begin a new file where this one is full."""
@@ -50,7 +54,10 @@ class GatheringFileHandler(logging.handlers.RotatingFileHandler):
 
     def _flush_on_time(self) -> None:
         while not self._ended.wait(FLUSH_SECONDS):
-            self.flush()
+            try:
+                self.flush()
+            except OSError as error:
+                print(f"Lines of the log are lost: {error.strerror}", file=sys.stderr)
 
 
 class LineFormatter(logging.Formatter):

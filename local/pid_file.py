@@ -2,8 +2,11 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import IO
+
+_SETTLE_SECONDS = 0.02
 
 
 class AlreadyRunning(Exception):
@@ -17,14 +20,13 @@ def hold(path: Path) -> IO[str]:
     """
     while True:
         file = path.open("a+", encoding="ascii")
-        if not _lock(file, fcntl.LOCK_EX):
-            pid = running(path)
-            file.close()
-            raise AlreadyRunning(f"A server runs already: {path} names process {pid}")
-        if _is_at(file, path):
+        if _lock(file, fcntl.LOCK_EX) and _is_at(file, path):
             break
-        # A server that was just ending removed the file between our opening and locking it.
+        # Held by a server, or for a moment by one who asks; or removed by a server that was just ending.
         file.close()
+        pid = running(path)
+        if pid is not None:
+            raise AlreadyRunning(f"A server runs already: {path} names process {pid}")
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()
@@ -51,9 +53,12 @@ def running(path: Path) -> int | None:
         with file:
             if _lock(file, fcntl.LOCK_SH):
                 return None
-            # Empty for the moment between a new server's lock and its first line.
-            if text := file.read().strip():
-                return int(text)
+            # Between a new server's lock and its first line the file is empty, or names the server before it.
+            before = file.read().strip()
+            time.sleep(_SETTLE_SECONDS)
+            file.seek(0)
+            if before and before == file.read().strip():
+                return int(before)
 
 
 def _lock(file: IO[str], kind: int) -> bool:

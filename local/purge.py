@@ -29,9 +29,10 @@ def main() -> None:
         settings = read_settings(os.environ)
         if not settings.database_url.startswith("sqlite:"):
             sys.exit("Refused: DATABASE_URL names no SQLite file, and only such a one is purged from here.")
+        database_path(settings.database_url)
         print(stop(Path(settings.pid_file), settings.shutdown_seconds) + ".")
         print(purge(settings.database_url) + ".")
-    except (SettingsError, TimeoutError, PermissionError, CannotOpen, StoreUnavailable) as error:
+    except (SettingsError, OSError, CannotOpen, StoreUnavailable) as error:
         sys.exit(f"{error}.")
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +16,10 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import create_server
 from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import BadRequest, Error
 
 from handlers.settings import Settings
-from handlers.web import Request, error_response, fault_response
+from handlers.web import RETRY_AFTER_SECONDS, Request, error_response, fault_response
 from local.app import log_access
 
 BACKLOG = 1_024
@@ -25,7 +27,6 @@ CONNECTIONS = 1_000
 """waitress takes 100 at most by default, which stalled senders soon fill."""
 
 TUNING: dict[str, Any] = {
-    "connection_limit": CONNECTIONS,
     "backlog": BACKLOG,
     # select() ends at file descriptor 1,024.
     "asyncore_use_poll": True,
@@ -33,11 +34,16 @@ TUNING: dict[str, Any] = {
     # and unmapped for every request, however short.
     "recv_bytes": 65_536,
     "ident": None,
+    # A pipelined request is read while the one before it is worked on, and so is known when the server is stopped.
+    "channel_request_lookahead": 8,
     # Nothing here reads a proxy's headers, so they need no clearing either.
     "clear_untrusted_proxy_headers": False,
 }
 _SWEEP_SECONDS = 1.0
 _LINGER_SECONDS = 5.0
+# waitress looks through a chunk's size line, and what follows the last chunk, anew at each step.
+_CHUNK_LINE = 1_024
+_TRAILER = 65_536
 _UNREAD_BODIES = 16
 
 logger = logging.getLogger(__name__)
@@ -53,22 +59,52 @@ class _CappedBuffer(OverflowableBuffer):  # type: ignore[misc]
     def __init__(self, overflow: int, room: int) -> None:
         super().__init__(overflow)
         self._room = room
+        self.failed = False
 
     def append(self, data: bytes) -> None:
-        if self._room > 0:
+        if self._room <= 0:
+            return
+        try:
             super().append(data[: self._room])
             self._room -= len(data)
+        except OSError:
+            # The temporary folder is full, or gone.
+            logger.exception("a body could not be kept")
+            self.failed, self._room = True, 0
+
+
+class _NoRoom(Error):  # type: ignore[misc]
+    """waitress's kind of error for a body that could not be kept."""
+
+    code = 503
+    reason = "Service Unavailable"
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
     """waitress's parser with a cap on what it keeps of a body: one byte past the limit, for the handler to see."""
 
+    completed: bool
+    error: Error | None
+
     def received(self, data: bytes) -> int:
         consumed = int(super().received(data))
-        if self.error is not None:
-            # waitress would bid the client go on, and wait for a body that is refused already.
+        self._check_body()
+        if self.completed:
+            # waitress would bid the client go on, and wait for a body that is whole or refused already.
             self.expect_continue = False
         return consumed
+
+    def _check_body(self) -> None:
+        """Refuse a body for which there is no room, or whose chunks say more about themselves than they hold."""
+        if self.error is not None or self.body_rcv is None:
+            return
+        if self.body_rcv.buf.failed:
+            self.error = _NoRoom("the body could not be kept; try again")
+        elif len(getattr(self.body_rcv, "control_line", b"")) > _CHUNK_LINE:
+            self.error = BadRequest("chunk line is too long")
+        elif len(getattr(self.body_rcv, "trailer", b"")) > _TRAILER:
+            self.error = BadRequest("trailer is too long")
+        self.completed = self.completed or self.error is not None
 
     def parse_header(self, header_plus: bytes) -> None:
         try:
@@ -99,8 +135,11 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
 
     def execute(self) -> None:
         error = self.request.error
-        if error.code >= 500 and error.reason == "Internal Server Error":
-            response = fault_response(error.code, "Internal error; the server's log has it under this request_id")
+        if error.code == 500:
+            response = fault_response(500, "Internal error; the server's log has it under this request_id")
+        elif error.code == 503:
+            response = fault_response(503, f"{error.reason}: {error.body}")
+            self.response_headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
         else:
             response = error_response(error.code, f"{error.reason}: {error.body}")
         self.status = f"{error.code} {error.reason}"
@@ -127,15 +166,12 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
             self.lingers_until = time.monotonic() + _LINGER_SECONDS
             self.will_close = False
             self.socket.shutdown(socket.SHUT_WR)
+            self.server.lingering.append(self)
         else:
             super().handle_close()
 
     def received(self, data: bytes) -> bool:
-        if self.lingers_until is None:
-            return bool(super().received(data))
-        if time.monotonic() > self.lingers_until:
-            self.handle_close()
-        return False
+        return self.lingers_until is None and bool(super().received(data))
 
     def writable(self) -> bool:
         if not (self.total_outbufs_len or self.will_close or self.close_when_flushed):
@@ -159,8 +195,8 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 class Server:
     """A WSGI application served over HTTP until a signal, or ``stop``, ends it."""
 
-    def __init__(self, application: Callable[..., Any], settings: Settings) -> None:
-        """Start to listen. Raises CannotListen."""
+    def __init__(self, application: Callable[..., Any], settings: Settings, connections: int = CONNECTIONS) -> None:
+        """Start to listen; at most ``connections`` are served at once. Raises CannotListen."""
         self._seconds = settings.shutdown_seconds
         self._stopping = threading.Event()
         listener = _listen(settings.host, settings.port)
@@ -170,11 +206,13 @@ class Server:
             application,
             sockets=[listener],
             threads=settings.threads,
+            connection_limit=connections,
             # Above ours, so that a long body gets our 413 and not a reset; _Parser keeps no more than ours of it.
             max_request_body_size=_UNREAD_BODIES * (settings.max_body_bytes + 1),
             **TUNING,
         )
         self._server.channel_class = _Channel
+        self._server.lingering = deque()
 
     def stop(self) -> None:
         """Make ``run`` drain and return; from any thread, or a signal handler."""
@@ -202,6 +240,9 @@ class Server:
 
     def _poll(self, seconds: float) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._server._map, count=1)
+        lingering = self._server.lingering
+        while lingering and lingering[0].lingers_until < time.monotonic():
+            lingering.popleft().handle_close()
 
     def _busy(self) -> int:
         return sum(channel.busy() for channel in list(self._server.active_channels.values()))
@@ -224,6 +265,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except UnicodeError:
+        raise CannotListen(f"HOST {host} is no name of a host") from None
     except OSError as error:
         # socket.create_server() adds the address in brackets, which the sentence has already.
         reason = str(error.strerror).partition(" (")[0]
@@ -233,8 +276,9 @@ def _listen(host: str, port: int) -> socket.socket:
 def stop_on_signals(server: Server) -> None:
     """Let SIGTERM and SIGINT stop the server; a second one ends the process at once, as it would without us."""
 
-    def handle(number: int, _: Any) -> None:
-        signal.signal(number, signal.SIG_DFL)
+    def handle(*_: Any) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL)
         server.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):

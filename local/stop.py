@@ -38,7 +38,7 @@ def main() -> None:
     try:
         settings = read_settings(os.environ)
         print(stop(Path(settings.pid_file), settings.shutdown_seconds) + ".")
-    except (SettingsError, TimeoutError, PermissionError) as error:
+    except (SettingsError, OSError) as error:
         sys.exit(f"{error}.")
 
 

@@ -52,10 +52,13 @@ class Engine(Protocol):
 
 def connect(url: str) -> Engine:
     """Open the database at a URL such as ``sqlite:///flows.db``. Raises CannotOpen."""
-    scheme = urlsplit(url).scheme
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:
+        raise CannotOpen("DATABASE_URL is no URL") from None
     if scheme == "sqlite":
         from storage.sqlite import SqliteEngine
 
         return SqliteEngine(url)
     # The URL itself may hold a password.
-    raise CannotOpen(f"DATABASE_URL begins with {scheme}: where only sqlite:/// is known")
+    raise CannotOpen(f"DATABASE_URL begins with {scheme or 'no scheme'}, and must begin with sqlite:///")

@@ -37,13 +37,14 @@ class SumStore:
         """Read a part of an hour's sums, and the kept count of them; see FlowStore."""
         # An offset is walked row by row: a far page is walked to from the end, where that is nearer.
         total = self._engine.count(self._count_sql, hour) if offset > NEAR else 0
-        while offset > total // 2 and (rest := total - offset) > 0:
-            limit_here = min(limit, rest)
-            found = self._engine.page(self._count_sql, self._backwards_sql, hour, limit_here, rest - limit_here)
+        if NEAR < offset >= total:
+            return HourPage(total, [])
+        if offset > total // 2 > 0:
+            here = min(limit, total - offset)
+            found = self._engine.page(self._count_sql, self._backwards_sql, hour, here, total - offset - here)
+            # Where sums came in between, the place counted from the end is another.
             if found.total == total:
                 return HourPage(total, found.sums[::-1])
-            # Sums came in between, and the place counted from the end is another.
-            total = found.total
         return self._engine.page(self._count_sql, self._forwards_sql, hour, limit, offset)
 
     def clear(self) -> int:

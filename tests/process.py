@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from handlers.settings import Settings
 from tests.factories import from_json, to_json
 
 ROOT = Path(__file__).parent.parent
@@ -20,7 +23,8 @@ SECONDS = 60
 
 def environment(**settings: str) -> dict[str, str]:
     """Make the environment of a process of ours: this one's without settings, and those given."""
-    names = {name: value for name, value in os.environ.items() if name not in ("HOST", "PORT", "DATABASE_URL")}
+    known = {field.encode_name for field in msgspec.structs.fields(Settings)}
+    names = {name: value for name, value in os.environ.items() if name not in known}
     return names | {"PYTHONPATH": str(ROOT)} | settings
 
 

@@ -21,7 +21,12 @@ def checkout(tmp_path: Path) -> Path:
     """A copy of what a newcomer has cloned, with an environment that is already installed."""
     ignored = shutil.ignore_patterns(".*", "__pycache__", "*.db*", "server.log*", "server.pid")
     shutil.copytree(ROOT, tmp_path / "clone", ignore=ignored)
-    (tmp_path / "clone" / ".venv").symlink_to(sys.prefix)
+    installed = tmp_path / "clone" / ".venv"
+    installed.mkdir()
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (installed / name).symlink_to(Path(sys.prefix) / name)
+    for stamp in (".installed", ".installed_dev"):
+        (installed / stamp).touch()
     return tmp_path / "clone"
 
 

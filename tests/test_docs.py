@@ -58,6 +58,12 @@ def test_every_package_is_pinned_with_hashes(lock: str) -> None:
     assert "http" not in (ROOT / lock).read_text().replace("httpbin", "")
 
 
+def test_the_speed_section_has_its_numbers() -> None:
+    section = README.split("## Speed and memory")[1].split("\n## ")[0]
+
+    assert len(re.findall(r"^\|.*(?:reached|not reached).*\|$", section, re.MULTILINE)) >= 8
+
+
 def test_every_file_and_target_named_is_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from webtest import TestApp, TestResponse
 
+import local.app
 from handlers.record import FlowStore, HourPage, StoreUnavailable
 from handlers.routes import ROUTES
 from handlers.settings import Settings
@@ -138,6 +139,18 @@ def test_a_fault_of_the_store_is_told_without_its_words(settings: Settings, erro
         assert len(response.json["request_id"]) == 32
         assert b"secret" not in response.body
         assert ("Retry-After" in response.headers) == (status == 503)
+
+
+def test_a_fault_of_the_edge_itself_has_the_shape_of_every_error(app: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(local.app, "log_access", broken)
+    response = ask(app, "GET", "/")
+
+    assert_is_error(response, 500)
+    assert response.json["request_id"]
+    assert b"secret" not in response.body
 
 
 def test_every_request_has_its_line_in_the_access_log(app: TestApp, caplog: pytest.LogCaptureFixture) -> None:

@@ -54,7 +54,7 @@ class Writers:
         for number, sums in enumerate(others, start=1):
             futures.append(self.pool.submit(self.grouped.add, sums))
             while len(self.grouped._waiting) < number:
-                threading.Event().wait(0.001)
+                pass
         return futures
 
 

@@ -1,5 +1,6 @@
 """The rotating log."""
 
+import contextlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,22 @@ def test_lines_are_written_on_time_without_a_call(tmp_path: Path, monkeypatch: p
 
     assert (tmp_path / "server.log").read_text() == "a line\n"
     handler.close()
+
+
+def test_a_log_that_cannot_be_written_fails_no_request_and_keeps_no_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(log, "FLUSH_SECONDS", 0.001)
+    handler = GatheringFileHandler("/dev/full")
+
+    emit(handler, logging.WARNING, "lost")
+    emit(handler, logging.INFO, "lost too")
+    while "Lines of the log are lost: No space left on device" not in capsys.readouterr().err:
+        emit(handler, logging.INFO, "lost too")
+
+    handler._ended.set()
+    with contextlib.suppress(OSError):
+        logging.FileHandler.close(handler)
 
 
 def test_closing_writes_what_is_left(handler: GatheringFileHandler, tmp_path: Path) -> None:

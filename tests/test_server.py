@@ -2,10 +2,13 @@
 
 import http.client
 import queue
+import random
 import re
+import signal
 import socket
 import sqlite3
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,6 +101,24 @@ def test_sigterm_answers_every_request_received_before_it(tmp_path: Path) -> Non
         assert len(server.items(1)) == 21
 
 
+def test_sigterm_answers_a_request_received_behind_another_on_its_connection(tmp_path: Path) -> None:
+    with running(tmp_path) as server, server.connect() as connection:
+        lock = sqlite3.connect(tmp_path / "flows.db", isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+        one = raw_post(to_json(SAMPLE)).replace(b"Connection: close\r\n", b"")
+        connection.sendall(one)
+        server.ask("GET", "/")
+        connection.sendall(one)
+        server.process.terminate()
+        while _accepts(server):
+            pass
+        lock.execute("ROLLBACK")
+        lock.close()
+
+        assert read_all(connection).count(b"HTTP/1.1 201 ") == 2
+        assert server.process.wait(60) == 0
+
+
 def test_sigterm_leaves_an_unfinished_request_and_an_idle_connection(tmp_path: Path) -> None:
     with running(tmp_path) as server:
         unfinished, idle = server.connect(), server.connect()
@@ -135,7 +156,8 @@ def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
         while _accepts(server):
             pass
 
-        assert server.terminate() == -15
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(60) == -signal.SIGINT
 
         lock.close()
 
@@ -152,10 +174,11 @@ def _accepts(server: Running) -> bool:
     ("settings", "says"),
     [
         ({"PORT": "http"}, "PORT is wrong: expected a whole number."),
-        ({"DATABASE_URL": "mysql://u:secret@h/d"}, "DATABASE_URL begins with mysql: where only sqlite:/// is known."),
+        ({"DATABASE_URL": "mysql://u:secret@h/d"}, "DATABASE_URL begins with mysql, and must begin with sqlite:///."),
         ({"DATABASE_URL": "sqlite:///nowhere/flows.db"}, "nowhere/flows.db cannot be opened: unable to open database"),
         ({"LOG_FILE": "nowhere/server.log"}, "nowhere/server.log cannot be written: No such file or directory."),
         ({"PID_FILE": "nowhere/server.pid"}, "nowhere/server.pid cannot be written: No such file or directory."),
+        ({"HOST": "a..b"}, "HOST a..b is no name of a host."),
         ({"HOST": "192.0.2.1"}, "HOST 192.0.2.1, PORT 0 cannot be listened on: Cannot assign requested address."),
     ],
 )
@@ -201,6 +224,9 @@ def test_a_second_server_with_the_same_pid_file_does_not_start(tmp_path: Path) -
         (b"POST /flows HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", 400),
         (b"POST /flows HTTP/1.1\r\nContent-Length: 99999999999999\r\n\r\n", 413),
         (b"POST /flows HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 99999999999999\r\n\r\n", 413),
+        (b"GET / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: x\r\n\r\n", 400),
+        (b"POST /flows HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 100_000, 400),
+        (b"POST /flows HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"x" * 200_000, 400),
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 300_000 + b"\r\n\r\n", 431),
     ],
 )
@@ -227,7 +253,7 @@ def _send_without_end(connection: socket.socket) -> None:
 def test_a_client_that_is_refused_and_sends_on_is_cut_off_in_the_end(
     server: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local.server, "_LINGER_SECONDS", 0)
+    monkeypatch.setattr(local.server, "_LINGER_SECONDS", 0.01)
     here = Server(lambda environ, start_response: [], Settings(port=0))
     thread = threading.Thread(target=here.run)
     thread.start()
@@ -264,6 +290,15 @@ def test_a_client_that_asks_before_it_sends_is_bidden_go_on(server: Running) -> 
     answers = server.talk(raw_post(b"[]", "Expect: 100-continue"))
 
     assert re.findall(rb"HTTP/1\.1 ([0-9]+)", answers) == [b"100", b"201"]
+
+
+def test_a_client_that_asks_to_send_nothing_is_answered(server: Running) -> None:
+    asks = b"GET / HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\n\r\n"
+    last = b"GET /nowhere HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"
+
+    answers = server.talk(asks + last)
+
+    assert re.findall(rb"HTTP/1\.1 ([0-9]+)", answers) == [b"200", b"404"]
 
 
 def test_a_connection_serves_one_request_after_another(server: Running) -> None:
@@ -315,6 +350,41 @@ def test_a_fault_of_the_edge_itself_is_told_by_its_id_alone(tmp_path: Path, capl
     assert "secret" not in str(told)
     assert f"request_id={told['request_id']}" in caplog.text
     assert "secret" in caplog.text
+
+
+def test_a_body_for_which_there_is_no_room_is_told_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    here = Server(lambda environ, start_response: [], Settings(port=0))
+    thread = threading.Thread(target=here.run)
+    thread.start()
+
+    with socket.create_connection(("127.0.0.1", here.port), timeout=60) as connection:
+        connection.sendall(raw_post(b" " * 600_000))
+        answer = read_all(connection)
+
+    here.stop()
+    thread.join()
+    status, told = error_of(answer)
+    assert status == 503
+    assert b"Retry-After: 1" in answer
+    assert "gone" not in str(told)
+    assert "gone" in caplog.text
+
+
+def test_no_bytes_whatever_on_the_socket_are_a_fault_of_the_server(server: Running) -> None:
+    rng = random.Random(11)
+    parts = [b"GET ", b"POST ", b"/flows", b"?hour=1", b" HTTP/1.1", b"\r\n", b"\r\n\r\n", b"Host: t", b": ", b"\x00"]
+    parts += [b"Content-Length: ", b"2", b"[]", b"Transfer-Encoding: chunked", b"0\r\n\r\n", b"%", b"http://[", b"\xff"]
+    parts += [b"Expect: 100-continue", b"GET / HTTP/1.1\r\n\r\n", b"-1", b"{", b"OPTIONS * HTTP/1.1\r\n\r\n"]
+    for _ in range(300):
+        with server.connect() as connection:
+            connection.sendall(b"".join(rng.choices(parts, k=rng.randrange(1, 12))))
+            connection.shutdown(socket.SHUT_WR)
+            answers = read_all(connection)
+        assert not re.search(rb"HTTP/1\.[01] 50[0234]", answers)
+    assert server.ask("GET", "/")[0] == 200
 
 
 def test_a_large_batch_goes_through(tmp_path: Path) -> None:

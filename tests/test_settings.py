@@ -41,7 +41,7 @@ def test_an_empty_setting_is_as_good_as_none() -> None:
         ("PORT", "-1", "PORT is wrong: Expected int >= 0"),
         ("THREADS", "0", "THREADS is wrong: Expected int >= 1"),
         ("MAX_BATCH_FLOWS", "many", "MAX_BATCH_FLOWS is wrong: expected a whole number"),
-        ("LOG_LEVEL", "info", "LOG_LEVEL is wrong: Invalid enum value 'info'"),
+        ("LOG_LEVEL", "info", "LOG_LEVEL is wrong: expected DEBUG, INFO, WARNING or ERROR"),
         ("DEFAULT_PAGE_SIZE", "1001", "DEFAULT_PAGE_SIZE is 1001, but MAX_PAGE_SIZE is 1000"),
     ],
 )

@@ -95,13 +95,15 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     assert "has schema version 99" in refusal(f"sqlite:///{tmp_path}/new.db")
 
 
-def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [0, 2, 99])
+def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path, version: int) -> None:
     with raw(tmp_path / "theirs.db") as connection:
         connection.execute("CREATE TABLE theirs (x)")
+        connection.execute(f"PRAGMA user_version = {version}")
+    before = (tmp_path / "theirs.db").read_bytes()
 
     assert "another program's tables" in refusal(f"sqlite:///{tmp_path}/theirs.db")
-    with raw(tmp_path / "theirs.db") as connection:
-        assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("theirs",)]
+    assert (tmp_path / "theirs.db").read_bytes() == before
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
@@ -115,7 +117,15 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://host/flows.db", "sqlite:///flows.db?x=1"]
+    "url",
+    [
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite://host/flows.db",
+        "sqlite:///flows.db?x=1",
+        "sqlite:///a%00b",
+    ],
 )
 def test_a_url_that_names_no_file_is_refused(url: str) -> None:
     assert "must name a file" in refusal(url)
@@ -126,6 +136,14 @@ def test_a_url_of_no_known_engine_is_refused_without_its_password() -> None:
 
     assert "mysql" in said
     assert "secret" not in said
+
+
+@pytest.mark.parametrize("url", ["flows.db", "postgresql://u:sec[ret@h/db", "sqlite://[x"])
+def test_what_is_no_url_is_refused_without_being_told(url: str) -> None:
+    said = refusal(url)
+
+    assert said.startswith("DATABASE_URL ")
+    assert "sec[ret" not in said
 
 
 def test_a_relative_url_names_a_file_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ def migrate(database: Any, steps: Sequence[Sequence[str]]) -> None:
     """Run the steps that a SQLite database has not had; its ``user_version`` counts those it had.
 
     All of them are one transaction: two processes that open the same file at once do not both run a step. Raises
-    CannotOpen when the database is newer than this code, or not ours.
+    CannotOpen when the database is newer than this code.
     """
     connection = database.connection()
     connection.execute("BEGIN IMMEDIATE")
@@ -21,8 +21,6 @@ def migrate(database: Any, steps: Sequence[Sequence[str]]) -> None:
                 f"{database.database} has schema version {version}, and this release knows {len(steps)} at most: "
                 "run a newer release"
             )
-        if version == 0 and database.get_tables():
-            raise CannotOpen(f"{database.database} holds another program's tables: name another file")
         for number, step in enumerate(steps[version:], start=version + 1):
             for statement in step:
                 connection.execute(statement)
