@@ -16,7 +16,7 @@ from typing import IO
 
 import pytest
 
-import local.server
+import local.channel
 from handlers.settings import Settings
 from local.server import Server
 from tests.factories import SAMPLE, SAMPLE_HOUR_2, from_json, make_flow, to_json
@@ -253,7 +253,7 @@ def _send_without_end(connection: socket.socket) -> None:
 def test_a_client_that_is_refused_and_sends_on_is_cut_off_in_the_end(
     server: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local.server, "_LINGER_SECONDS", 0.01)
+    monkeypatch.setattr(local.channel, "_LINGER_SECONDS", 0.01)
     here = Server(lambda environ, start_response: [], Settings(port=0))
     thread = threading.Thread(target=here.run)
     thread.start()

@@ -1,6 +1,6 @@
 """The limit that the service is measured against: an application that only reads the body, on waitress as it comes.
 
-waitress has the service's own settings, but none of what ``local/server.py`` adds to it.
+waitress has the service's own settings, but none of what ``local/channel.py`` adds to it.
 """
 
 import logging
