@@ -84,6 +84,16 @@ def fault_response(status: int, message: str, headers: tuple[tuple[str, str], ..
     return error_response(status, message, headers, {"request_id": request_id})
 
 
+def internal_error() -> Response:
+    """Answer a fault whose cause only the log tells."""
+    return fault_response(500, "Internal error; the server's log has it under this request_id")
+
+
+def unavailable(message: str) -> Response:
+    """Answer a fault that passes, and when to ask again."""
+    return fault_response(503, message, (("Retry-After", str(RETRY_AFTER_SECONDS)),))
+
+
 def respond(handle: Callable[[], Response]) -> Response:
     """Answer what ``handle`` answers, or the error it raises: the one place where errors become answers."""
     try:
@@ -98,7 +108,6 @@ def respond(handle: Callable[[], Response]) -> Response:
         )
         return error_response(409, message, members={"key": key._asdict()})
     except StoreUnavailable:
-        retry = (("Retry-After", str(RETRY_AFTER_SECONDS)),)
-        return fault_response(503, "The store is busy or out of reach; nothing was stored", retry)
+        return unavailable("The store is busy or out of reach; nothing was stored")
     except Exception:
-        return fault_response(500, "Internal error; the server's log has it under this request_id")
+        return internal_error()

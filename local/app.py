@@ -9,7 +9,7 @@ import falcon
 from handlers.record import FlowStore
 from handlers.routes import answer
 from handlers.settings import Settings
-from handlers.web import Request, Response, fault_response
+from handlers.web import Request, Response, internal_error
 
 access = logging.getLogger("access")
 
@@ -38,7 +38,7 @@ def create_app(store: FlowStore, settings: Settings) -> falcon.App[falcon.Reques
 
 def _fail(_: falcon.Request, resp: falcon.Response, *__: Any) -> None:
     """Answer a fault of the edge itself in the shape that every error has."""
-    _write(resp, fault_response(500, "Internal error; the server's log has it under this request_id"))
+    _write(resp, internal_error())
 
 
 def _write(resp: falcon.Response, response: Response) -> None:

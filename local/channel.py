@@ -10,7 +10,7 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import BadRequest, Error
 
-from handlers.web import RETRY_AFTER_SECONDS, Request, error_response, fault_response
+from handlers.web import Request, error_response, internal_error, unavailable
 from local.app import log_access
 
 UNREAD_BODIES = 16
@@ -107,14 +107,13 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
     def execute(self) -> None:
         error = self.request.error
         if error.code == 500:
-            response = fault_response(500, "Internal error; the server's log has it under this request_id")
+            response = internal_error()
         elif error.code == 503:
-            response = fault_response(503, f"{error.reason}: {error.body}")
-            self.response_headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
+            response = unavailable(f"{error.reason}: {error.body}")
         else:
             response = error_response(error.code, f"{error.reason}: {error.body}")
         self.status = f"{error.code} {error.reason}"
-        self.response_headers.append(("Content-Type", "application/json"))
+        self.response_headers += [("Content-Type", "application/json"), *response.headers]
         self.set_close_on_finish()
         self.channel.refused = True
         self.content_length = len(response.body)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from handlers.record import FlowSum, HourPage
 
@@ -52,13 +52,18 @@ class Engine(Protocol):
 
 def connect(url: str) -> Engine:
     """Open the database at a URL such as ``sqlite:///flows.db``. Raises CannotOpen."""
-    try:
-        scheme = urlsplit(url).scheme
-    except ValueError:
-        raise CannotOpen("DATABASE_URL is no URL") from None
+    scheme = split_url(url).scheme
     if scheme == "sqlite":
         from storage.sqlite import SqliteEngine
 
         return SqliteEngine(url)
     # The URL itself may hold a password.
     raise CannotOpen(f"DATABASE_URL begins with {scheme or 'no scheme'}, and must begin with sqlite:///")
+
+
+def split_url(url: str) -> SplitResult:
+    """Take a database URL apart. Raises CannotOpen, without the URL: it may hold a password."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise CannotOpen("DATABASE_URL is no URL") from None

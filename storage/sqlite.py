@@ -9,13 +9,13 @@ from itertools import chain
 from operator import length_hint
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import msgspec
 from peewee import EXCLUDED, OperationalError, PeeweeException, SqliteDatabase
 
 from handlers.record import FlowKey, FlowSum, HourPage, StoreUnavailable, SumTooLarge
-from storage.engine import CannotOpen
+from storage.engine import CannotOpen, split_url
 from storage.migrations import migrate
 from storage.migrations.sqlite import STEPS
 from storage.model import FlowSumRow
@@ -165,7 +165,7 @@ class SqliteEngine:
 
 def database_path(url: str) -> Path:
     """Read the file's path from a database URL. Raises CannotOpen."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     path = unquote(parts.path.removeprefix("/"))
     if parts.netloc or parts.query or parts.fragment or path in ("", ":memory:") or "\0" in path:
         raise CannotOpen(

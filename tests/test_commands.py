@@ -167,6 +167,14 @@ def test_purging_another_database_than_sqlite_is_refused(tmp_path: Path, url: st
     assert "secret" not in ended.stderr
 
 
+def test_purging_what_is_no_url_is_a_sentence_and_stops_nothing(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        ended = run_module("local.purge", tmp_path, DATABASE_URL="sqlite://[x")
+
+        assert server.ask("GET", "/")[0] == 200
+    assert (ended.returncode, ended.stderr) == (1, "DATABASE_URL is no URL.\n")
+
+
 @pytest.mark.parametrize("module", ["local.stop", "local.purge"])
 def test_a_wrong_setting_is_a_sentence(tmp_path: Path, module: str) -> None:
     ended = run_module(module, tmp_path, SHUTDOWN_SECONDS="soon")

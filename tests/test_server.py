@@ -31,6 +31,13 @@ def error_of(answer: bytes) -> tuple[int, dict[str, object]]:
     return told["status_code"], told
 
 
+def lock_database(folder: Path) -> sqlite3.Connection:
+    """Keep a server's writes waiting until the lock is let go."""
+    lock = sqlite3.connect(folder / "flows.db", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    return lock
+
+
 def test_what_is_posted_can_be_read_and_outlives_sigkill(tmp_path: Path) -> None:
     with running(tmp_path) as server:
         assert server.post(SAMPLE) == (201, b'{"accepted":5,"flows":4}')
@@ -83,8 +90,7 @@ def test_sigterm_answers_every_request_received_before_it(tmp_path: Path) -> Non
     with running(tmp_path, THREADS="4") as server:
         assert server.post([make_flow()])[0] == 201
         waiting = [server.connect() for _ in range(20)]
-        lock = sqlite3.connect(tmp_path / "flows.db", isolation_level=None)
-        lock.execute("BEGIN IMMEDIATE")
+        lock = lock_database(tmp_path)
         for number, connection in enumerate(waiting):
             connection.sendall(raw_post(to_json([make_flow(src_app=f"late-{number}")])))
         server.process.terminate()
@@ -103,8 +109,7 @@ def test_sigterm_answers_every_request_received_before_it(tmp_path: Path) -> Non
 
 def test_sigterm_answers_a_request_received_behind_another_on_its_connection(tmp_path: Path) -> None:
     with running(tmp_path) as server, server.connect() as connection:
-        lock = sqlite3.connect(tmp_path / "flows.db", isolation_level=None)
-        lock.execute("BEGIN IMMEDIATE")
+        lock = lock_database(tmp_path)
         one = raw_post(to_json(SAMPLE)).replace(b"Connection: close\r\n", b"")
         connection.sendall(one)
         server.ask("GET", "/")
@@ -134,8 +139,7 @@ def test_sigterm_leaves_an_unfinished_request_and_an_idle_connection(tmp_path: P
 
 def test_a_stop_is_not_held_up_past_its_seconds(tmp_path: Path) -> None:
     with running(tmp_path, SHUTDOWN_SECONDS="0") as server, server.connect() as connection:
-        lock = sqlite3.connect(tmp_path / "flows.db", isolation_level=None)
-        lock.execute("BEGIN IMMEDIATE")
+        lock = lock_database(tmp_path)
         connection.sendall(raw_post(to_json(SAMPLE)))
         # The server reads what came first first, so once this is answered the POST has been read.
         server.ask("GET", "/")
@@ -148,8 +152,7 @@ def test_a_stop_is_not_held_up_past_its_seconds(tmp_path: Path) -> None:
 
 def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
     with running(tmp_path, SHUTDOWN_SECONDS="60") as server, server.connect() as connection:
-        lock = sqlite3.connect(tmp_path / "flows.db", isolation_level=None)
-        lock.execute("BEGIN IMMEDIATE")
+        lock = lock_database(tmp_path)
         connection.sendall(raw_post(to_json(SAMPLE)))
         server.ask("GET", "/")
         server.process.terminate()
