@@ -2,7 +2,6 @@
 
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -19,6 +18,7 @@ from storage.engine import CannotOpen, split_url
 from storage.migrations import migrate
 from storage.migrations.sqlite import STEPS
 from storage.model import FlowSumRow
+from storage.pool import Pool
 
 OLDEST = (3, 37, 0)
 """The first SQLite with STRICT tables: without them an overflowing sum silently becomes a float."""
@@ -54,8 +54,7 @@ class SqliteEngine:
             raise CannotOpen(f"SQLite is {sqlite3.sqlite_version}, and must be {'.'.join(map(str, OLDEST))} or newer")
         self.path = database_path(url)
         self._turn = threading.Lock()
-        self._idle: deque[SqliteDatabase] = deque()
-        self._readers: deque[SqliteDatabase] = deque()
+        self._readers = Pool(lambda: _database(self.path, _READER))
         # One writer for all threads: its page cache stays warm, where another connection's commit empties it.
         self._writer = _database(self.path, _WRITER)
         try:
@@ -129,17 +128,13 @@ class SqliteEngine:
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection that no other thread has; the last one given back is the first one lent."""
-        try:
-            database = self._idle.pop()
-        except IndexError:
-            database = _database(self.path, _READER)
-            self._readers.append(database)
+        """Lend a connection that no other thread has."""
+        database = self._readers.take()
         try:
             with _told():
                 yield database.connection()
         finally:
-            self._idle.append(database)
+            self._readers.give(database)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -158,9 +153,9 @@ class SqliteEngine:
 
     def close(self) -> None:
         """Close the writer and every reader."""
+        self._readers.close()
         with self._turn:
-            for database in (*self._readers, self._writer):
-                database.close()
+            self._writer.close()
 
 
 def database_path(url: str) -> Path:
