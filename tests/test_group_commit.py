@@ -43,9 +43,9 @@ class Gate:
 class Writers:
     """Threads that add batches: the first is in its commit, the others wait behind it."""
 
-    def __init__(self, store: SumStore) -> None:
+    def __init__(self, store: SumStore, leaders: int = 1) -> None:
         self.gate = Gate(store)
-        self.grouped = GroupCommit(self.gate)
+        self.grouped = GroupCommit(self.gate, leaders)
         self.pool = ThreadPoolExecutor(16)
 
     def start(self, first: Sequence[FlowSum], *others: Sequence[FlowSum]) -> list[Future[None]]:
@@ -166,6 +166,35 @@ def test_a_group_ends_at_its_size(writers: Writers, monkeypatch: pytest.MonkeyPa
         future.result()
 
     assert [[row[1] for row in sums] for sums in writers.gate.commits] == [["a"], ["b", "c"], ["d", "e"], ["f"]]
+
+
+def test_where_several_may_write_as_many_commit_at_once_and_the_rest_gather(sum_store: SumStore) -> None:
+    writers = Writers(sum_store, leaders=3)
+    leading = [writers.pool.submit(writers.grouped.add, [make_sum(name)]) for name in "abc"]
+    for _ in leading:
+        writers.gate.arrived.acquire()
+    gathered = [writers.pool.submit(writers.grouped.add, [make_sum(name)]) for name in "def"]
+    while len(writers.grouped._waiting) < 3:
+        pass
+
+    assert not writers.gate.arrived.acquire(blocking=False)
+    writers.gate.open()
+    for future in (*leading, *gathered):
+        future.result()
+
+    assert sorted(len(sums) for sums in writers.gate.commits) in ([1, 1, 1, 3], [1, 1, 1, 1, 2], [1, 1, 1, 1, 1, 1])
+    assert [row[1] for row in sum_store.read(1, 0, 10).sums] == list("abcdef")
+    assert writers.grouped._leading == 0
+
+
+def test_many_threads_with_several_leaders_are_all_answered(sum_store: SumStore) -> None:
+    grouped = GroupCommit(sum_store, 3)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda number: grouped.add([make_sum(f"app-{number % 7}")]), range(800)))
+
+    assert sum(row[4] for row in sum_store.read(1, 0, 10).sums) == 800
+    assert grouped._leading == 0
 
 
 def test_closing_it_closes_the_store_it_wraps(sum_store: SumStore) -> None:
