@@ -1,7 +1,7 @@
 # Everything a developer or an operator of one machine types. `make` alone lists it.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install_dev lock start_server stop_server shutdown purge_all submit_flow_data get_flow_data \
+.PHONY: help install install_postgresql install_dev lock start_server stop_server shutdown purge_all submit_flow_data get_flow_data \
 	run_test test check format bench
 
 PYTHON ?= python3
@@ -13,13 +13,21 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(VENV)/.installed ## Make .venv from requirements.lock, where it is missing or out of date
+# PostgreSQL's driver is installed where DATABASE_URL asks for it.
+install: $(VENV)/.installed $(if $(filter postgres%,$(DATABASE_URL)),$(VENV)/.installed_postgresql)
+install: ## Make .venv from requirements.lock, where it is missing or out of date
 
 $(VENV)/.installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; name one: make PYTHON=...")'
 	@echo "Installing into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) --requirement requirements.lock
+	@touch $@
+
+install_postgresql: $(VENV)/.installed_postgresql ## The same, with PostgreSQL's driver
+
+$(VENV)/.installed_postgresql: $(VENV)/.installed requirements-functions.lock
+	@$(PIP) --requirement requirements-functions.lock
 	@touch $@
 
 install_dev: $(VENV)/.installed_dev ## The same, with what tests and checks need
@@ -32,6 +40,8 @@ lock: ## Pin anew what pyproject.toml asks for
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
 	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--upgrade pyproject.toml --output-file requirements.lock
+	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--upgrade --group functions --output-file requirements-functions.lock
 	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--upgrade --group dev pyproject.toml --output-file requirements-dev.lock
 	@rm -rf $(VENV)-lock

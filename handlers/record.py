@@ -71,13 +71,17 @@ class StoreUnavailable(Exception):
     """The store is busy, full or out of reach for now; nothing of the batch was stored."""
 
 
+class OutcomeUnknown(StoreUnavailable):
+    """The store was lost while it committed; whether the batch was stored, wholly or not at all, is not known."""
+
+
 class FlowStore(Protocol):
     """Where sums live."""
 
     def add(self, sums: Sequence[FlowSum]) -> None:
         """Add a batch's sums, each key once and in key order, to the stored ones: all of them or none.
 
-        They are on disk when this returns. Raises SumTooLarge or StoreUnavailable.
+        They are on disk when this returns. Raises SumTooLarge, StoreUnavailable or OutcomeUnknown.
         """
         ...
 

@@ -19,8 +19,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")] = 8080
     database_url: Annotated[
-        str, Meta(description="Where the sums are kept: `sqlite:///relative/path` or `sqlite:////absolute/path`.")
+        str,
+        Meta(
+            description="Where the sums are kept: `sqlite:///relative/path`, `sqlite:////absolute/path` or "
+            "`postgresql://user:password@host:port/name`."
+        ),
     ] = "sqlite:///flows.db"
+    citus_shards: Annotated[
+        int, Meta(ge=1, le=64_000, description="Shards of each table that is made on a Citus cluster; a few a node.")
+    ] = 8
     threads: Annotated[int, Meta(ge=1, le=1_000, description="Requests worked on at once.")] = 32
     max_batch_flows: Annotated[
         int, Meta(ge=1, le=MAX_INTEGER, description="Flow objects one POST may hold; more are refused with 406.")

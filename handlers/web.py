@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from handlers.record import MAX_INTEGER, StoreUnavailable, SumTooLarge
+from handlers.record import MAX_INTEGER, OutcomeUnknown, StoreUnavailable, SumTooLarge
 
 MAX_ERRORS_TOLD = 100
 RETRY_AFTER_SECONDS = 1
@@ -107,6 +107,8 @@ def respond(handle: Callable[[], Response]) -> Response:
             "nothing of the batch was stored"
         )
         return error_response(409, message, members={"key": key._asdict()})
+    except OutcomeUnknown:
+        return unavailable("The store was lost while it committed; whether the batch was stored is not known")
     except StoreUnavailable:
         return unavailable("The store is busy or out of reach; nothing was stored")
     except Exception:

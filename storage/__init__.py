@@ -1,5 +1,7 @@
 """Where sums live: one store, the same verbs on every engine."""
 
+# Before whatever else imports Peewee.
+import storage.peewee_alone  # noqa: F401
 from storage.engine import CannotOpen, connect
 from storage.group_commit import GroupCommit
 from storage.store import SumStore
@@ -7,6 +9,9 @@ from storage.store import SumStore
 __all__ = ["CannotOpen", "GroupCommit", "SumStore", "open_store"]
 
 
-def open_store(url: str) -> SumStore:
-    """Open the store at a database URL, bringing its schema up to date. Raises CannotOpen."""
-    return SumStore(connect(url))
+def open_store(url: str, citus_shards: int = 8) -> SumStore:
+    """Open the store at a database URL, bringing its schema up to date. Raises CannotOpen.
+
+    ``citus_shards`` is how many shards each table gets that is made on a Citus cluster.
+    """
+    return SumStore(connect(url, citus_shards))

@@ -15,6 +15,9 @@ class CannotOpen(Exception):
 class Engine(Protocol):
     """All that differs between databases."""
 
+    writers: int
+    """Threads that gain from adding at the same time."""
+
     def sql(self, query: Any) -> str:
         """Write a Peewee query in this database's SQL; its values become parameters."""
         ...
@@ -31,7 +34,7 @@ class Engine(Protocol):
         ...
 
     def count(self, count_sql: str, hour: int) -> int:
-        """Fetch an hour's count. Raises StoreUnavailable."""
+        """Fetch an hour's count, which the query gives as NULL where there is none. Raises StoreUnavailable."""
         ...
 
     def writing(self) -> AbstractContextManager[Any]:
@@ -50,15 +53,30 @@ class Engine(Protocol):
         ...
 
 
-def connect(url: str) -> Engine:
-    """Open the database at a URL such as ``sqlite:///flows.db``. Raises CannotOpen."""
+def connect(url: str, citus_shards: int) -> Engine:
+    """Open the database at a URL such as ``sqlite:///flows.db`` or ``postgresql://user@host/name``. Raises CannotOpen.
+
+    An engine, and its driver, is imported only where the URL asks for it. ``citus_shards`` is heeded where PostgreSQL
+    has the citus extension and the tables are yet to be made.
+    """
     scheme = split_url(url).scheme
     if scheme == "sqlite":
         from storage.sqlite import SqliteEngine
 
         return SqliteEngine(url)
+    if scheme in ("postgresql", "postgres"):
+        try:
+            from storage.postgresql import PostgresqlEngine
+        except ModuleNotFoundError as error:
+            raise CannotOpen(
+                "DATABASE_URL names PostgreSQL, whose driver is missing: make install_postgresql"
+            ) from error
+
+        return PostgresqlEngine(url, citus_shards)
     # The URL itself may hold a password.
-    raise CannotOpen(f"DATABASE_URL begins with {scheme or 'no scheme'}, and must begin with sqlite:///")
+    raise CannotOpen(
+        f"DATABASE_URL begins with {scheme or 'no scheme'}, and must begin with sqlite:/// or postgresql://"
+    )
 
 
 def split_url(url: str) -> SplitResult:

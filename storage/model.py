@@ -22,12 +22,12 @@ class FlowSumRow(Model):
 
 
 class HourCount(Model):
-    """How many sums an hour has, kept so that no question has to count them."""
+    """How many sums an hour has, kept so that no question has to count them: in one row, or in several that add up."""
 
     hour = BigIntegerField(primary_key=True)
     flows = BigIntegerField()
 
     class Meta:
-        """Kept by a trigger, which fires only when an upsert really inserts."""
+        """On SQLite a trigger keeps it; on PostgreSQL the upsert does, in one of several rows an hour."""
 
         table_name = "hour_count"

@@ -15,8 +15,7 @@ from peewee import EXCLUDED, OperationalError, PeeweeException, SqliteDatabase
 
 from handlers.record import FlowKey, FlowSum, HourPage, StoreUnavailable, SumTooLarge
 from storage.engine import CannotOpen, split_url
-from storage.migrations import migrate
-from storage.migrations.sqlite import STEPS
+from storage.migrations.sqlite import migrate
 from storage.model import FlowSumRow
 from storage.pool import Pool
 
@@ -48,6 +47,8 @@ _READER = {"query_only": "on"}
 class SqliteEngine:
     """One SQLite database file in WAL mode."""
 
+    writers = 1
+
     def __init__(self, url: str) -> None:
         """Open ``sqlite:///relative/path`` or ``sqlite:////absolute/path``, making the file where there is none."""
         if sqlite3.sqlite_version_info < OLDEST:
@@ -59,7 +60,7 @@ class SqliteEngine:
         self._writer = _database(self.path, _WRITER)
         try:
             _refuse_foreign(self.path)
-            migrate(self._writer, STEPS)
+            migrate(self._writer)
             # Before 3.38 a build could be without JSON, by which pages are read.
             self._writer.execute_sql("SELECT json_group_array(json_array())")
         except CannotOpen:
@@ -123,8 +124,8 @@ class SqliteEngine:
     def count(self, count_sql: str, hour: int) -> int:
         """Fetch a kept count."""
         with self._reader() as connection:
-            counted = connection.execute(count_sql, (hour,)).fetchone()
-        return counted[0] if counted else 0
+            counted: int | None = connection.execute(count_sql, (hour,)).fetchone()[0]
+        return counted or 0
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:

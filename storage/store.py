@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from peewee import Value
+from peewee import Value, fn
 
 from handlers.record import FlowSum, HourPage
 from storage.engine import Engine
@@ -19,12 +19,15 @@ class SumStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.writers = engine.writers
         # Peewee takes longer to write a statement than SQLite to run it, so each is written once.
         hour = Value(0)
         of_hour = FlowSumRow.select().where(FlowSumRow.hour == hour)
         forwards = of_hour.order_by(*_KEY).limit(1).offset(0)
         backwards = of_hour.order_by(*(name.desc() for name in _KEY)).limit(1).offset(0)
-        self._count_sql = engine.sql(HourCount.select(HourCount.flows).where(HourCount.hour == hour))
+        # PostgreSQL's sum of bigints is a numeric.
+        kept = HourCount.select(fn.SUM(HourCount.flows).cast("bigint")).where(HourCount.hour == hour)
+        self._count_sql = engine.sql(kept)
         self._forwards_sql = engine.sql(forwards)
         self._backwards_sql = engine.sql(backwards)
 

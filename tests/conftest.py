@@ -1,7 +1,8 @@
 """Fixtures: a real store on each engine, and which engines these are."""
 
-import sqlite3
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,22 @@ import pytest
 from handlers.record import FlowStore
 from handlers.settings import Settings
 from storage import GroupCommit, SumStore, open_store
+from tests.engines import ENGINES, SERVER, versions
+from tests.postgresql import PostgreSQL, postgresql
 
-ENGINES = {"sqlite": f"SQLite {sqlite3.sqlite_version}"}
+_started = ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start a PostgreSQL server for the whole run, whose processes find it in their environment."""
+    if SERVER not in os.environ:
+        os.environ[SERVER] = _started.enter_context(postgresql()).url
+        config.add_cleanup(_started.close)
 
 
 def pytest_report_header() -> str:
     """Name the engines that the contract suite runs on."""
-    return "engines: " + ", ".join(ENGINES.values())
+    return "engines: " + ", ".join(versions().values())
 
 
 @pytest.fixture
@@ -24,10 +34,18 @@ def settings() -> Settings:
     return Settings()
 
 
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each engine in turn."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(engine: str, tmp_path: Path) -> Iterator[str]:
     """A database of the test's own."""
-    return f"sqlite:///{tmp_path}/flows.db"
+    with ENGINES[engine](tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
@@ -41,4 +59,11 @@ def sum_store(database_url: str) -> Iterator[SumStore]:
 @pytest.fixture(params=["alone", "group commit"])
 def store(request: pytest.FixtureRequest, sum_store: SumStore) -> FlowStore:
     """A store on a real engine, as it is and behind group commit."""
-    return sum_store if request.param == "alone" else GroupCommit(sum_store)
+    return sum_store if request.param == "alone" else GroupCommit(sum_store, sum_store.writers)
+
+
+@pytest.fixture(scope="module")
+def other_server() -> Iterator[PostgreSQL]:
+    """A server that a test may stop and start."""
+    with postgresql() as server:
+        yield server

@@ -41,21 +41,35 @@ def test_every_status_that_is_raised_is_in_the_table() -> None:
 
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    groups = project["dependency-groups"]
+    dev = [requirement for requirement in groups["dev"] if isinstance(requirement, str)]
+    wanted = project["project"]["dependencies"] + groups["functions"] + dev
 
     tables = README.split("## Dependencies")[1].split("\n## ")[0]
     for requirement in wanted:
-        name = re.split(r"[<>=]", requirement)[0]
+        name = re.split(r"[\[<>=]", requirement)[0]
         assert re.search(rf"^\|[^|]*\b{re.escape(name)}\b[^|]*\|", tables, re.MULTILINE), name
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-functions.lock", "requirements-dev.lock"])
 def test_every_package_is_pinned_with_hashes(lock: str) -> None:
     entries = re.split(r"^(?=\S+==)", (ROOT / lock).read_text(), flags=re.MULTILINE)
 
     assert len(entries) > 4
     assert all("--hash=sha256:" in entry for entry in entries if entry.strip())
     assert "http" not in (ROOT / lock).read_text().replace("httpbin", "")
+
+
+def test_a_package_has_the_same_version_in_every_lock() -> None:
+    pinned = [
+        dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", lock.read_text(), re.MULTILINE))
+        for lock in ROOT.glob("requirements*.lock")
+    ]
+    whole = next(versions for versions in pinned if "pytest" in versions)
+
+    assert len(pinned) == 3
+    assert all(whole.items() >= {k: v for k, v in versions.items() if k in whole}.items() for versions in pinned)
+    assert all("msgspec" in versions for versions in pinned if versions is not whole)
 
 
 def test_the_speed_section_has_its_numbers() -> None:

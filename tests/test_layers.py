@@ -1,8 +1,10 @@
 """Which room may import what (design: arrows)."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 ROOTS = {"local/__main__.py", "local/stop.py", "local/purge.py"}
 MAY_IMPORT = {
     "handlers": {"msgspec", "handlers"},
-    "storage": {"peewee", "msgspec", "storage", "handlers.record"},
+    "storage": {"peewee", "msgspec", "psycopg", "storage", "handlers.record"},
     "local": {"falcon", "waitress", "handlers", "storage", "local"},
 }
 FILES = sorted(str(path.relative_to(ROOT)) for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))
@@ -55,3 +57,15 @@ def test_only_the_roots_read_the_environment_or_open_a_store(file: str) -> None:
 @pytest.mark.parametrize("file", [file for file in FILES if file.startswith("handlers/")])
 def test_handlers_do_no_io_and_know_no_clock_or_database(file: str) -> None:
     assert not set(imports(file)) & {"os", "io", "socket", "sqlite3", "pathlib", "time", "subprocess", "threading"}
+
+
+def test_psycopg_is_imported_on_postgresql_only() -> None:
+    importing = {file for file in FILES if any(name.split(".")[0] == "psycopg" for name in imports(file))}
+    code = (
+        "import sys; import storage.store, storage.sqlite, local.__main__, peewee;"
+        "sys.exit('psycopg' in sys.modules or peewee.psycopg is not None)"
+    )
+
+    assert importing == {"storage/postgresql.py", "storage/libpq.py", "storage/migrations/postgresql.py"}
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    assert find_spec("psycopg") is not None

@@ -177,7 +177,10 @@ def _accepts(server: Running) -> bool:
     ("settings", "says"),
     [
         ({"PORT": "http"}, "PORT is wrong: expected a whole number."),
-        ({"DATABASE_URL": "mysql://u:secret@h/d"}, "DATABASE_URL begins with mysql, and must begin with sqlite:///."),
+        (
+            {"DATABASE_URL": "mysql://u:secret@h/d"},
+            "DATABASE_URL begins with mysql, and must begin with sqlite:/// or postgresql://.",
+        ),
         ({"DATABASE_URL": "sqlite:///nowhere/flows.db"}, "nowhere/flows.db cannot be opened: unable to open database"),
         ({"LOG_FILE": "nowhere/server.log"}, "nowhere/server.log cannot be written: No such file or directory."),
         ({"PID_FILE": "nowhere/server.pid"}, "nowhere/server.pid cannot be written: No such file or directory."),

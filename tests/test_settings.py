@@ -13,6 +13,7 @@ def test_nothing_set_means_the_defaults_of_the_contract() -> None:
         "HOST": "127.0.0.1",
         "PORT": 8080,
         "DATABASE_URL": "sqlite:///flows.db",
+        "CITUS_SHARDS": 8,
         "THREADS": 32,
         "MAX_BATCH_FLOWS": 100_000,
         "MAX_BODY_BYTES": 67_108_864,

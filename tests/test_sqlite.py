@@ -18,6 +18,12 @@ from storage.model import FlowSumRow, HourCount
 from tests.factories import make_sum
 
 
+@pytest.fixture
+def engine() -> str:
+    """These tests are of one engine."""
+    return "sqlite"
+
+
 @contextmanager
 def raw(path: Path) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(path, isolation_level=None)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from handlers.aggregate import aggregate
 from handlers.record import MAX_INTEGER, FlowKey, FlowRecord, FlowStore, FlowSum, SumTooLarge
 from storage import SumStore
-from tests.conftest import ENGINES
+from tests.engines import versions
 from tests.factories import make_record, make_sum
 
 
@@ -21,11 +21,12 @@ def everything(store: FlowStore, hour: int = 1) -> list[FlowSum]:
     return store.read(hour, 0, 1_000_000).sums
 
 
-def test_the_engine_named_in_the_header_is_the_one_in_use(sum_store: SumStore) -> None:
+def test_the_engine_named_in_the_header_is_the_one_in_use(sum_store: SumStore, engine: str) -> None:
+    asked = {"sqlite": "SELECT 'SQLite ' || sqlite_version()", "postgresql": "SELECT version()"}[engine]
     with sum_store._engine.writing() as connection:
-        (version,) = connection.execute("SELECT sqlite_version()").fetchone()
+        (version,) = connection.execute(asked).fetchone()
 
-    assert ENGINES["sqlite"] == f"SQLite {version}"
+    assert version.startswith(versions()[engine].partition(" with Citus")[0])
 
 
 def test_what_was_added_is_read_back(store: FlowStore) -> None:
@@ -68,6 +69,17 @@ def test_names_are_ordered_by_code_point(store: FlowStore) -> None:
     read = [(s[1], s[2]) for s in everything(store)]
 
     assert read == sorted((a, b) for a in names for b in names)
+
+
+@pytest.mark.parametrize("count", [1, 300, 3_000])
+def test_names_of_any_characters_come_back_as_they_are(store: FlowStore, count: int) -> None:
+    awkward = ["a\tb", "a\nb", "a\\b", "\\N", "\\.", "'", '"', "{}", "{a,b}", "NULL", "%s", "$1", "?", "\x01", "😀é"]
+    sums = sorted(make_sum(name, f"{number:04}", name) for number in range(count) for name in awkward)
+
+    store.add(sums)
+    store.add(sums)
+
+    assert everything(store) == [(*row[:4], 2, 600, 200) for row in sums]
 
 
 def test_pages_far_into_an_hour_put_together_are_the_whole(sum_store: SumStore) -> None:
@@ -127,7 +139,7 @@ def test_the_largest_hour_and_sum_are_kept_exactly(store: FlowStore) -> None:
     ]
 
 
-@pytest.mark.parametrize("count", [1, 199, 200, 201, 1_000])
+@pytest.mark.parametrize("count", [1, 199, 200, 201, 1_000, 3_000])
 @pytest.mark.parametrize("member", ["bytes_rx", "bytes_tx"])
 def test_a_sum_past_the_largest_is_refused_by_its_key_and_nothing_of_its_batch_is_kept(
     store: FlowStore, count: int, member: str

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from handlers.record import FlowKey, StoreUnavailable, SumTooLarge
+from handlers.record import FlowKey, OutcomeUnknown, StoreUnavailable, SumTooLarge
 from handlers.web import RequestError, Response, respond
 from tests.factories import from_json
 
@@ -37,6 +37,14 @@ def test_an_unavailable_store_asks_for_a_retry(caplog: pytest.LogCaptureFixture)
     assert response.headers == (("Retry-After", "1"),)
     assert b"secret" not in response.body
     assert from_json(response.body)["request_id"] in caplog.text
+
+
+def test_an_outcome_that_is_not_known_is_told_so() -> None:
+    stored = from_json(raising(StoreUnavailable("locked")).body)["error_message"]
+    unknown = from_json(raising(OutcomeUnknown("cut")).body)["error_message"]
+
+    assert "nothing was stored" in stored
+    assert "whether the batch was stored is not known" in unknown
 
 
 def test_a_fault_tells_nothing_but_the_id_under_which_the_log_has_it(caplog: pytest.LogCaptureFixture) -> None:

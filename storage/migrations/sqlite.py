@@ -1,4 +1,8 @@
-"""The schema's steps on SQLite. A step that has been released is never changed: a mend is a further step."""
+"""The schema's steps on SQLite, whose ``user_version`` counts those a database has had."""
+
+from typing import Any
+
+from storage.migrations import outstanding
 
 _SUMS = (
     """\
@@ -24,3 +28,21 @@ END""",
 )
 
 STEPS = (_SUMS, _HOUR_COUNTS)
+
+
+def migrate(database: Any) -> None:
+    """Run the steps that a database has not had. Raises CannotOpen when it is newer than this code.
+
+    All of them are one transaction: two processes that open the same file at once do not both run a step.
+    """
+    connection = database.connection()
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for number, step in outstanding(database.user_version, STEPS, database.database):
+            for statement in step:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number:d}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,66 @@
+"""The schema's steps on PostgreSQL, where the table ``flow_schema`` says how many a database has had."""
+
+from typing import Any
+
+from psycopg.errors import UndefinedTable
+
+from storage.citus import distribute
+from storage.migrations import outstanding
+
+# Names in code point order, as everywhere: by bytes of UTF-8, whatever the database's own collation.
+# Room in each page lets an update stay in it, and spares the index: see PostgreSQL's "Heap-Only Tuples".
+# is_new tells an upsert that inserted from one that updated: RETURNING knows no other way that Citus knows too.
+_SUMS = (
+    """\
+CREATE TABLE flow_sum (
+    hour bigint NOT NULL,
+    records bigint NOT NULL,
+    bytes_rx bigint NOT NULL,
+    bytes_tx bigint NOT NULL,
+    src_app text COLLATE "C" NOT NULL,
+    dest_app text COLLATE "C" NOT NULL,
+    vpc_id text COLLATE "C" NOT NULL,
+    is_new boolean NOT NULL DEFAULT true,
+    PRIMARY KEY (hour, src_app, dest_app, vpc_id)
+) WITH (fillfactor = 80)""",
+    """\
+CREATE TABLE hour_count (
+    hour bigint NOT NULL,
+    slot smallint NOT NULL,
+    flows bigint NOT NULL,
+    PRIMARY KEY (hour, slot)
+) WITH (fillfactor = 50)""",
+)
+
+STEPS = (_SUMS,)
+
+_LOCK = 0x666C6F7773
+"""One process at a time makes or changes the tables: "flows" as a number, for pg_advisory_xact_lock."""
+
+
+def migrate(connection: Any, citus_shards: int) -> None:
+    """Run the steps that a database has not had. Raises CannotOpen when it is newer than this code.
+
+    A database that is up to date is only read, by a role that may be without the right to make tables.
+    """
+    if not any(outstanding(_version(connection), STEPS, "The database")):
+        return
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        connection.execute("CREATE TABLE IF NOT EXISTS flow_schema (version integer NOT NULL)")
+        version = _version(connection)
+        for number, step in outstanding(version, STEPS, "The database"):
+            for statement in step:
+                connection.execute(statement)
+            if step is _SUMS:
+                distribute(connection, citus_shards)
+            connection.execute("DELETE FROM flow_schema")
+            connection.execute("INSERT INTO flow_schema VALUES (%s)", (number,))
+
+
+def _version(connection: Any) -> int:
+    try:
+        row = connection.execute("SELECT max(version) FROM flow_schema").fetchone()
+    except UndefinedTable:
+        return 0
+    return row[0] or 0
