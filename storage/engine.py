@@ -16,7 +16,7 @@ class Engine(Protocol):
     """All that differs between databases."""
 
     writers: int
-    """Threads that gain from adding at the same time."""
+    """Threads that may add at the same time with gain."""
 
     def sql(self, query: Any) -> str:
         """Write a Peewee query in this database's SQL; its values become parameters."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
+import msgspec
 import psycopg
 from peewee import PostgresqlDatabase
 from psycopg.pq import TransactionStatus
@@ -66,6 +67,7 @@ WHERE kept.records::numeric + batch.records > {MAX_INTEGER}
     OR kept.bytes_tx::numeric + batch.bytes_tx > {MAX_INTEGER}
 ORDER BY 1, batch.src_app COLLATE "C", batch.dest_app COLLATE "C", batch.vpc_id COLLATE "C" LIMIT 1"""
 
+_ROWS = msgspec.json.Decoder(list[FlowSum])
 _Result = TypeVar("_Result")
 
 
@@ -157,18 +159,16 @@ class PostgresqlEngine:
         return SumTooLarge(min(found)) if found else StoreUnavailable("a sum was too large, and is no more")
 
     def page(self, count_sql: str, rows_sql: str, hour: int, limit: int, offset: int) -> HourPage:
-        """Fetch count and rows in one transaction that sees one moment, and in one round trip."""
+        """Fetch count and rows as one row of one statement, the rows as JSON.
 
-        def fetch(connection: Connection) -> HourPage:
-            with undone_on_error(connection), connection.pipeline():
-                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                counted = connection.execute(count_sql, (hour,))
-                rows = connection.execute(rows_sql, (hour, limit, offset))
-                connection.execute("COMMIT")
-                ((total,),) = counted.fetchall()
-                return HourPage(total or 0, cast("list[FlowSum]", rows.fetchall()))
-
-        return self._persist(fetch)
+        A sorted subquery keeps its order in the aggregate; the contract suite would tell if it did not. Several
+        statements in a transaction of one moment would each give up the interpreter lock: measured half the pages a
+        second from 16 connections.
+        """
+        items = f"SELECT json_agg(json_build_array({_COLUMNS}))::text FROM ({rows_sql}) AS page"
+        sql = f"SELECT * FROM ({count_sql}) AS counted, ({items}) AS listed"
+        ((total, found),) = self._fetch(sql, (hour, hour, limit, offset))
+        return HourPage(total or 0, _ROWS.decode(found) if found else [])
 
     def count(self, count_sql: str, hour: int) -> int:
         """Fetch the sum of an hour's slots."""

@@ -27,10 +27,10 @@ def sqlite(folder: Path) -> Iterator[str]:
 def postgresql(folder: Path) -> Iterator[str]:
     """Make a schema of the test's own: as good as a database, and made in a hundredth of the time."""
     schema = f"flows_{secrets.token_hex(8)}"
-    admin = _admin()
+    url = server_url()
+    admin = _admin(url)
     admin.execute(f"CREATE SCHEMA {schema}")
     try:
-        url = server_url()
         yield f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{schema}"
     finally:
         admin.execute(f"DROP SCHEMA {schema} CASCADE")
@@ -46,7 +46,7 @@ def server_url() -> str:
 
 def versions() -> dict[str, str]:
     """Tell each engine's version, as it says itself."""
-    return {"sqlite": f"SQLite {sqlite3.sqlite_version}", "postgresql": _postgresql_version(_admin())}
+    return {"sqlite": f"SQLite {sqlite3.sqlite_version}", "postgresql": _postgresql_version(_admin(server_url()))}
 
 
 def _postgresql_version(connection: "psycopg.Connection[tuple[str, ...]]") -> str:
@@ -56,6 +56,6 @@ def _postgresql_version(connection: "psycopg.Connection[tuple[str, ...]]") -> st
 
 
 @cache
-def _admin() -> "psycopg.Connection[tuple[str, ...]]":
+def _admin(url: str) -> "psycopg.Connection[tuple[str, ...]]":
     """Connect once a process."""
-    return psycopg.connect(server_url(), autocommit=True)
+    return psycopg.connect(url, autocommit=True)

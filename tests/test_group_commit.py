@@ -43,9 +43,9 @@ class Gate:
 class Writers:
     """Threads that add batches: the first is in its commit, the others wait behind it."""
 
-    def __init__(self, store: SumStore, leaders: int = 1) -> None:
+    def __init__(self, store: SumStore, writers: int = 1) -> None:
         self.gate = Gate(store)
-        self.grouped = GroupCommit(self.gate, leaders)
+        self.grouped = GroupCommit(self.gate, writers)
         self.pool = ThreadPoolExecutor(16)
 
     def start(self, first: Sequence[FlowSum], *others: Sequence[FlowSum]) -> list[Future[None]]:
@@ -168,33 +168,39 @@ def test_a_group_ends_at_its_size(writers: Writers, monkeypatch: pytest.MonkeyPa
     assert [[row[1] for row in sums] for sums in writers.gate.commits] == [["a"], ["b", "c"], ["d", "e"], ["f"]]
 
 
-def test_where_several_may_write_as_many_commit_at_once_and_the_rest_gather(sum_store: SumStore) -> None:
-    writers = Writers(sum_store, leaders=3)
-    leading = [writers.pool.submit(writers.grouped.add, [make_sum(name)]) for name in "abc"]
-    for _ in leading:
+def test_a_large_batch_goes_beside_the_groups_where_the_store_takes_several_writers(
+    sum_store: SumStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "LARGE", 3)
+    writers = Writers(sum_store, writers=3)
+    large = [make_sum(name) for name in "xyz"]
+    small = writers.start([make_sum("a")], [make_sum("b")])
+    beside = [writers.pool.submit(writers.grouped.add, large) for _ in range(3)]
+    for _ in range(2):
         writers.gate.arrived.acquire()
-    gathered = [writers.pool.submit(writers.grouped.add, [make_sum(name)]) for name in "def"]
-    while len(writers.grouped._waiting) < 3:
-        pass
 
+    # One leads the small ones, two go beside it, and the third waits for one of these.
     assert not writers.gate.arrived.acquire(blocking=False)
     writers.gate.open()
-    for future in (*leading, *gathered):
+    for future in (*small, *beside):
         future.result()
 
-    assert sorted(len(sums) for sums in writers.gate.commits) in ([1, 1, 1, 3], [1, 1, 1, 1, 2], [1, 1, 1, 1, 1, 1])
-    assert [row[1] for row in sum_store.read(1, 0, 10).sums] == list("abcdef")
-    assert writers.grouped._leading == 0
+    assert sorted(map(len, writers.gate.commits)) == [1, 1, 3, 3, 3]
+    assert [row[4] for row in sum_store.read(1, 0, 10).sums] == [1, 1, 3, 3, 3]
 
 
-def test_many_threads_with_several_leaders_are_all_answered(sum_store: SumStore) -> None:
-    grouped = GroupCommit(sum_store, 3)
+def test_a_large_batch_waits_for_its_turn_where_the_store_takes_one_writer(
+    sum_store: SumStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "LARGE", 3)
+    writers = Writers(sum_store)
+    futures = writers.start([make_sum("a")], [make_sum(name) for name in "xyz"])
 
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda number: grouped.add([make_sum(f"app-{number % 7}")]), range(800)))
+    writers.gate.open()
+    for future in futures:
+        future.result()
 
-    assert sum(row[4] for row in sum_store.read(1, 0, 10).sums) == 800
-    assert grouped._leading == 0
+    assert sorted(map(len, writers.gate.commits)) == [1, 3]
 
 
 def test_closing_it_closes_the_store_it_wraps(sum_store: SumStore) -> None:

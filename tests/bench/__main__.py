@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench import measures
-from tests.bench.measures import Line
+from tests.bench.engines import engines
+from tests.bench.line import Line
 from tests.process import Running, running
 
-STEPS = 5
+STEPS = 6
 
 
 @contextlib.contextmanager
@@ -42,6 +43,8 @@ def measured() -> Iterator[Line]:
         print(f"[{number}/{STEPS}] {name} ...", file=sys.stderr)
         with server() as ours:
             yield from measure_alone(ours)
+    print(f"[6/{STEPS}] engines ...", file=sys.stderr)
+    yield from engines()
 
 
 def main() -> None:
@@ -49,7 +52,7 @@ def main() -> None:
     print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {_processor()}")
     print("Load: the generator of tests/bench/load.py, over loopback. Medians; ratios are to the limit of this run.")
     for line in measured():
-        verdict = "reached" if line.reached else "NOT REACHED"
+        verdict = "" if not line.limit else "reached" if line.reached else "NOT REACHED"
         print(f"  {line.name:<44} {line.ratio:>5}  {line.limit:<22} {verdict:<12} {line.figures}", flush=True)
 
 

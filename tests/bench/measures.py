@@ -5,12 +5,12 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from handlers.record import FlowRecord
 from tests.bench import traffic
+from tests.bench.line import Line
 from tests.bench.load import Connection, get, post, requests_a_second
 from tests.process import Running
 
@@ -21,16 +21,6 @@ RECORDS = 100_000
 LARGE_HOUR = traffic.HOUR + 1_000
 SMALL_HOUR = traffic.HOUR + 2_000
 LARGE_HOUR_FLOWS = 1_000_000
-
-
-class Line(NamedTuple):
-    """A line of the table: what was measured, and whether that is within its limit."""
-
-    name: str
-    figures: str
-    ratio: str
-    limit: str
-    reached: bool
 
 
 def milliseconds(action: Callable[[], object]) -> float:
