@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench import measures
-from tests.bench.engines import engines
+from tests.bench.engines import engines, served
 from tests.bench.line import Line
 from tests.process import Running, running
 
@@ -45,6 +45,7 @@ def measured() -> Iterator[Line]:
             yield from measure_alone(ours)
     print(f"[6/{STEPS}] engines ...", file=sys.stderr)
     yield from engines()
+    yield from served()
 
 
 def main() -> None:

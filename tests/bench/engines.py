@@ -7,13 +7,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from itertools import count
+from functools import partial
+from itertools import count, cycle
+from pathlib import Path
 
 from handlers.record import FlowSum
 from storage import SumStore, open_store
 from tests.bench import traffic
 from tests.bench.line import Line
+from tests.bench.load import get, post, requests_a_second
 from tests.postgresql import postgresql
+from tests.process import running
 
 DURABLE = ("shared_buffers=512MB", "max_wal_size=4GB")
 """PostgreSQL's defaults, synced like them, but with the memory that anybody would give it."""
@@ -22,6 +26,7 @@ STORED = 500_000
 BATCHES = {1_000: 40, 100_000: 5}
 WRITERS = (1, 2, 4)
 WRITERS_ROWS = 10_000
+SECONDS = 2.0
 
 _hours = count(traffic.HOUR)
 
@@ -29,9 +34,13 @@ _hours = count(traffic.HOUR)
 @contextmanager
 def stores() -> Iterator[dict[str, SumStore]]:
     """Open a store on each engine, on the disk that holds temporary files."""
-    with tempfile.TemporaryDirectory() as folder, postgresql(DURABLE) as server:
-        with closing(open_store(f"sqlite:///{folder}/flows.db")) as sqlite, closing(open_store(server.url)) as other:
-            yield {"SQLite": sqlite, "PostgreSQL": other}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        postgresql(DURABLE) as server,
+        closing(open_store(f"sqlite:///{folder}/flows.db")) as sqlite,
+        closing(open_store(server.url)) as other,
+    ):
+        yield {"SQLite": sqlite, "PostgreSQL": other}
 
 
 def engines() -> Iterator[Line]:
@@ -49,6 +58,26 @@ def engines() -> Iterator[Line]:
         yield from _growth(opened["PostgreSQL"], keys, hour)
 
 
+def served() -> Iterator[Line]:
+    """Ask the local server on PostgreSQL what it is asked on SQLite elsewhere in the table."""
+    reports = [post(traffic.make_report(10, seed)) for seed in range(3_000)]
+    page = [get(f"/flows?hour={traffic.HOUR}")]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        postgresql(DURABLE) as database,
+        running(Path(folder), DATABASE_URL=database.url) as server,
+    ):
+        for name, requests, status in (("POSTs of 10 records", reports, 201), ("GET page 1", page, 200)):
+            rates = {
+                connections: statistics.median(
+                    requests_a_second(server.port, cycle(requests), connections, SECONDS, status) for _ in range(3)
+                )
+                for connections in (16, 64)
+            }
+            figures = ", ".join(f"{connections}: {rate:,.0f}/s" for connections, rate in rates.items())
+            yield Line(f"{name} on PostgreSQL, by connections", figures, "", "", True)
+
+
 def _side_by_side(name: str, rates: dict[str, float], kind: str, rows: int) -> Line:
     figures = "; ".join(f"{engine} {rate:,.0f} rows/s" for engine, rate in rates.items())
     if (kind, rows) == ("existing", 100_000):
@@ -58,17 +87,22 @@ def _side_by_side(name: str, rates: dict[str, float], kind: str, rows: int) -> L
 
 def _growth(store: SumStore, keys: Sequence[traffic.Key], hour: int) -> Iterator[Line]:
     """Let one, two and four threads write existing keys: first the same ones, then each its own."""
-    shares = {"the same keys": lambda number: keys, "keys of their own": lambda number: keys[number :: WRITERS[-1]]}
+    shares = {"the same keys": [keys] * 4, "keys of their own": [keys[number::4] for number in range(4)]}
     for name, share in shares.items():
         rates = {}
         for writers in WRITERS:
-            batches = [list(_existing(share(number), hour, WRITERS_ROWS, 10)) for number in range(writers)]
+            batches = [list(_existing(own, hour, WRITERS_ROWS, 10)) for own in share[:writers]]
             started = time.perf_counter()
             with ThreadPoolExecutor(writers) as pool:
-                list(pool.map(lambda own: [store.add(sums) for sums in own], batches))
+                list(pool.map(partial(_write, store), batches))
             rates[writers] = writers * 10 * WRITERS_ROWS / (time.perf_counter() - started)
         figures = ", ".join(f"{writers}: {rate:,.0f}" for writers, rate in rates.items()) + " rows/s"
         yield Line(f"Store: PostgreSQL, writers of {name}", figures, f"{rates[4] / rates[1]:.2f}", "", True)
+
+
+def _write(store: SumStore, batches: Sequence[list[FlowSum]]) -> None:
+    for sums in batches:
+        store.add(sums)
 
 
 def _rate(store: SumStore, batches: Iterator[list[FlowSum]]) -> float:
