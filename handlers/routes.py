@@ -1,6 +1,6 @@
 """The one route table, and the way from a request to its answer: both edges are made from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import NamedTuple
 
 from handlers.flows import get_flows, post_flows
@@ -31,16 +31,22 @@ ROUTES = (
 _HANDLERS = {path: {route.method: route.handler for route in ROUTES if route.path == path} for path, _, _ in ROUTES}
 
 
-def answer(request: Request, store: FlowStore, settings: Settings) -> Response:
-    """Answer a request, errors included: this never raises."""
-    return respond(lambda: _handler(request)(request, store, settings))
+METHODS = frozenset(route.method for route in ROUTES)
 
 
-def _handler(request: Request) -> Handler:
+def answer(request: Request, store: FlowStore, settings: Settings, methods: Container[str] = METHODS) -> Response:
+    """Answer a request, errors included: this never raises. ``methods`` are those that are answered here."""
+    return respond(lambda: _handler(request, methods)(request, store, settings))
+
+
+def _handler(request: Request, methods_here: Container[str]) -> Handler:
     methods = _HANDLERS.get(request.path)
     if methods is None:
         raise RequestError(404, "There is nothing at this path")
     if request.method not in methods:
         allowed = ", ".join(methods)
         raise RequestError(405, f"This path answers {allowed} only", headers=(("Allow", allowed),))
+    if request.method not in methods_here:
+        # RFC 9110, 15.5.20. One who may only read must not write by asking the function that reads.
+        raise RequestError(421, "Another function answers this method: ask by the URL of the API")
     return methods[request.method]

@@ -1,17 +1,15 @@
 """The Falcon edge: carries requests to the handlers and their answers back, and writes the access line."""
 
-import logging
 import time
 from typing import Any
 
 import falcon
 
+from handlers.access_log import log_access
 from handlers.record import FlowStore
 from handlers.routes import answer
 from handlers.settings import Settings
 from handlers.web import Request, Response, internal_error
-
-access = logging.getLogger("access")
 
 
 def create_app(store: FlowStore, settings: Settings) -> falcon.App[falcon.Request, falcon.Response]:
@@ -53,10 +51,3 @@ def _request(req: falcon.Request, max_body_bytes: int) -> Request:
     # One byte past the limit is enough for the handler to see that it was passed.
     body = req.bounded_stream.read(max_body_bytes + 1) if req.content_length else b""
     return Request(req.method, req.path, req.query_string, req.headers_lower, body)
-
-
-def log_access(request: Request, response: Response, seconds: float) -> None:
-    """Write a request's line: method, path, status, milliseconds, and the flow records it carried."""
-    # A path may hold line breaks and worse once it is percent-decoded.
-    path = request.path if request.path.isprintable() else ascii(request.path)
-    access.info("%s %s %d %.1fms %d records", request.method, path, response.status, seconds * 1e3, response.records)

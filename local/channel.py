@@ -10,8 +10,8 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import BadRequest, Error
 
+from handlers.access_log import log_access
 from handlers.web import Request, error_response, internal_error, unavailable
-from local.app import log_access
 
 UNREAD_BODIES = 16
 """How many times the longest body waitress reads of one, so as to answer it, while one is kept."""

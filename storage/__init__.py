@@ -2,11 +2,12 @@
 
 # Before whatever else imports Peewee.
 import storage.peewee_alone  # noqa: F401
-from storage.engine import CannotOpen, connect
+from storage.engine import CannotOpen, engine_of
 from storage.group_commit import GroupCommit
+from storage.lazy import LazyStore
 from storage.store import SumStore
 
-__all__ = ["CannotOpen", "GroupCommit", "SumStore", "open_store"]
+__all__ = ["CannotOpen", "GroupCommit", "LazyStore", "SumStore", "open_store"]
 
 
 def open_store(url: str, citus_shards: int = 8) -> SumStore:
@@ -14,4 +15,4 @@ def open_store(url: str, citus_shards: int = 8) -> SumStore:
 
     ``citus_shards`` is how many shards each table gets that is made on a Citus cluster.
     """
-    return SumStore(connect(url, citus_shards))
+    return SumStore(engine_of(url)(url, citus_shards))

@@ -1,6 +1,6 @@
-"""connect(url): what an engine does for the store, and which one a database URL means."""
+"""What an engine does for the store, and which one a database URL means."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from urllib.parse import SplitResult, urlsplit
@@ -53,17 +53,17 @@ class Engine(Protocol):
         ...
 
 
-def connect(url: str, citus_shards: int) -> Engine:
-    """Open the database at a URL such as ``sqlite:///flows.db`` or ``postgresql://user@host/name``. Raises CannotOpen.
+def engine_of(url: str) -> Callable[[str, int], Engine]:
+    """Import the engine that a URL such as ``sqlite:///flows.db`` or ``postgresql://user@host/name`` asks for.
 
-    An engine, and its driver, is imported only where the URL asks for it. ``citus_shards`` is heeded where PostgreSQL
-    has the citus extension and the tables are yet to be made.
+    Called with the URL, and the number of shards that a new table gets on a Citus cluster, it opens the database. An
+    engine, and its driver, is imported only where a URL asks for it. Both raise CannotOpen.
     """
     scheme = split_url(url).scheme
     if scheme == "sqlite":
         from storage.sqlite import SqliteEngine
 
-        return SqliteEngine(url)
+        return lambda url, _: SqliteEngine(url)
     if scheme in ("postgresql", "postgres"):
         try:
             from storage.postgresql import PostgresqlEngine
@@ -72,7 +72,7 @@ def connect(url: str, citus_shards: int) -> Engine:
                 "DATABASE_URL names PostgreSQL, whose driver is missing: make install_postgresql"
             ) from error
 
-        return PostgresqlEngine(url, citus_shards)
+        return PostgresqlEngine
     # The URL itself may hold a password.
     raise CannotOpen(
         f"DATABASE_URL begins with {scheme or 'no scheme'}, and must begin with sqlite:/// or postgresql://"

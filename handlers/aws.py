@@ -1,0 +1,130 @@
+"""The Lambda edge: carries events of API Gateway and of function URLs to the handlers, and their answers back.
+
+template.yaml names its two functions. Each instance of a function opens the store once, at its first question.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+from handlers.access_log import log_access
+from handlers.record import FlowStore
+from handlers.routes import METHODS, answer
+from handlers.settings import Settings, SettingsError, read_settings
+from handlers.web import Fault, Request, Response, invalid, respond
+from storage import LazyStore
+
+MAX_EVENT_BYTES = 6 * 1024 * 1024
+"""Bytes of JSON that Lambda takes as an event, and gives back as an answer.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
+
+Event = Mapping[str, Any]
+
+_WRITES = frozenset({"POST"})
+_READS = METHODS - _WRITES
+# Quotes double in the event's JSON, and a character beyond the basic plane takes 12 bytes for its 4.
+_LONGEST_ESCAPE = 3
+_OVERHEAD = 4_096
+
+
+def write(event: Event, _: object) -> dict[str, Any]:
+    """Answer an event of a POST route; see ``_carry``."""
+    return _carry(event, _WRITES)
+
+
+def read(event: Event, _: object) -> dict[str, Any]:
+    """Answer an event of a GET route, or of any path and method that has no route; see ``_carry``."""
+    return _carry(event, _READS)
+
+
+def _carry(event: Event, methods: frozenset[str]) -> dict[str, Any]:
+    """Answer an event by the route table, as the local edge does. Raises ValueError when it is none of HTTP."""
+    started = time.perf_counter()
+    request = _request(event)
+    response = respond(lambda: _answer(request, methods))
+    result = _result(request, response)
+    log_access(request, response, time.perf_counter() - started)
+    return result
+
+
+@cache
+def _service() -> tuple[FlowStore, Settings]:
+    """Read the settings, and name the store, which is opened when it is first used. Raises SettingsError."""
+    settings = read_settings(os.environ)
+    return LazyStore(settings.database_url, settings.citus_shards), settings
+
+
+# While an instance starts it has more of a processor than later, so the driver is imported here. A setting that is
+# wrong is told by the answers, not by a function that does not start.
+with contextlib.suppress(SettingsError):
+    _service()
+
+
+def _answer(request: Request, methods: frozenset[str]) -> Response:
+    response = answer(request, *_service(), methods)
+    if len(response.body) * _LONGEST_ESCAPE + _OVERHEAD > MAX_EVENT_BYTES:
+        size = len(json.dumps(response.body.decode())) + _OVERHEAD
+        if size > MAX_EVENT_BYTES:
+            message = f"The answer would take {size} bytes, and a function may give {MAX_EVENT_BYTES}: ask for less"
+            raise invalid([Fault(("query", "size"), message)], 1)
+    return response
+
+
+def _request(event: Event) -> Request:
+    if event.get("version") == "2.0":
+        return _http_api_request(event)
+    if "httpMethod" in event:
+        return _rest_api_request(event)
+    raise ValueError("The event comes neither from API Gateway nor from a function URL")
+
+
+def _http_api_request(event: Event) -> Request:
+    """Read payload format 2.0: of an HTTP API, whose path comes decoded, or of a function URL, whose path does not.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+    """
+    context = event["requestContext"]
+    path = event["rawPath"]
+    if ".lambda-url." in context.get("domainName", ""):
+        path = unquote(path)
+    # A stage other than $default begins the path.
+    stage = f"/{context.get('stage')}"
+    if path == stage or path.startswith(stage + "/"):
+        path = path.removeprefix(stage) or "/"
+    headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
+    return Request(context["http"]["method"], path, event.get("rawQueryString", ""), headers, _body(event))
+
+
+def _rest_api_request(event: Event) -> Request:
+    """Read payload format 1.0, of a REST API, which hands over a query that it has taken apart and decoded.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+    """
+    query = urlencode(event.get("multiValueQueryStringParameters") or {}, doseq=True)
+    headers = {name.lower(): ", ".join(values) for name, values in (event.get("multiValueHeaders") or {}).items()}
+    return Request(event["httpMethod"], unquote(event["path"]), query, headers, _body(event))
+
+
+def _body(event: Event) -> bytes:
+    body = event.get("body") or ""
+    if event.get("isBase64Encoded"):
+        return base64.b64decode(body)
+    # A lone surrogate, which JSON can spell, becomes bytes that the handlers refuse.
+    return str(body).encode("utf-8", "surrogatepass")
+
+
+def _result(request: Request, response: Response) -> dict[str, Any]:
+    return {
+        "statusCode": response.status,
+        "headers": {"Content-Type": "application/json", **dict(response.headers)},
+        "body": "" if request.method == "HEAD" else response.body.decode(),
+        "isBase64Encoded": False,
+    }

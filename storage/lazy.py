@@ -1,0 +1,46 @@
+"""A store that is opened when it is first used, and again when that has failed."""
+
+import contextlib
+import threading
+from collections.abc import Sequence
+
+from handlers.record import FlowSum, HourPage, StoreUnavailable
+from storage.engine import CannotOpen, engine_of
+from storage.store import SumStore
+
+
+class LazyStore:
+    """A FlowStore at a database URL, for a process that starts before its first question and outlives its database."""
+
+    def __init__(self, url: str, citus_shards: int) -> None:
+        """Import the engine, and connect to nothing yet."""
+        self._url = url
+        self._citus_shards = citus_shards
+        self._lock = threading.Lock()
+        self._store: SumStore | None = None
+        # What is wrong with the URL is told when the store is used.
+        with contextlib.suppress(CannotOpen):
+            engine_of(url)
+
+    def add(self, sums: Sequence[FlowSum]) -> None:
+        """Add a batch's sums; see FlowStore."""
+        self._opened().add(sums)
+
+    def read(self, hour: int, offset: int, limit: int) -> HourPage:
+        """Read a part of an hour's sums; see FlowStore."""
+        return self._opened().read(hour, offset, limit)
+
+    def close(self) -> None:
+        """Close what has been opened; see FlowStore."""
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+
+    def _opened(self) -> SumStore:
+        with self._lock:
+            if self._store is None:
+                try:
+                    self._store = SumStore(engine_of(self._url)(self._url, self._citus_shards))
+                except CannotOpen as error:
+                    raise StoreUnavailable(str(error)) from error
+            return self._store
