@@ -3,7 +3,6 @@
 template.yaml names its two functions. Each instance of a function opens the store once, at its first question.
 """
 
-import base64
 import contextlib
 import json
 import os
@@ -116,6 +115,8 @@ def _rest_api_request(event: Event) -> Request:
 def _body(event: Event) -> bytes:
     body = event.get("body") or ""
     if event.get("isBase64Encoded"):
+        import base64
+
         return base64.b64decode(body)
     # A lone surrogate, which JSON can spell, becomes bytes that the handlers refuse.
     return str(body).encode("utf-8", "surrogatepass")

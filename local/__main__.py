@@ -13,7 +13,8 @@ from local import pid_file
 from local.app import create_app
 from local.log import start_log
 from local.server import CONNECTIONS, CannotListen, Server, stop_on_signals
-from storage import CannotOpen, GroupCommit, open_store
+from storage import CannotOpen, open_store
+from storage.group_commit import GroupCommit
 
 _M_MMAP_THRESHOLD = -3
 OPEN_FILES = 4 * CONNECTIONS

@@ -13,7 +13,7 @@ from storage.sqlite import database_path
 
 def purge(database_url: str) -> str:
     """Remove every sum of a SQLite database and say what was removed. Raises CannotOpen or StoreUnavailable."""
-    path = database_path(database_url)
+    path = Path(database_path(database_url))
     if not path.exists():
         return f"Removed nothing: there is no {path}"
     store = open_store(database_url)

@@ -3,11 +3,10 @@
 # Before whatever else imports Peewee.
 import storage.peewee_alone  # noqa: F401
 from storage.engine import CannotOpen, engine_of
-from storage.group_commit import GroupCommit
 from storage.lazy import LazyStore
 from storage.store import SumStore
 
-__all__ = ["CannotOpen", "GroupCommit", "LazyStore", "SumStore", "open_store"]
+__all__ = ["CannotOpen", "LazyStore", "SumStore", "open_store"]
 
 
 def open_store(url: str, citus_shards: int = 8) -> SumStore:

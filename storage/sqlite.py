@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from operator import length_hint
-from pathlib import Path
+from os.path import exists
 from typing import Any
 from urllib.parse import unquote
 
@@ -159,7 +159,7 @@ class SqliteEngine:
             self._writer.close()
 
 
-def database_path(url: str) -> Path:
+def database_path(url: str) -> str:
     """Read the file's path from a database URL. Raises CannotOpen."""
     parts = split_url(url)
     path = unquote(parts.path.removeprefix("/"))
@@ -167,13 +167,13 @@ def database_path(url: str) -> Path:
         raise CannotOpen(
             "DATABASE_URL must name a file: sqlite:///relative/path or sqlite:////absolute/path, and nothing more"
         )
-    return Path(path)
+    return path
 
 
-def _database(path: Path, pragmas: dict[str, Any]) -> SqliteDatabase:
+def _database(path: str, pragmas: dict[str, Any]) -> SqliteDatabase:
     """Make a database whose one connection may go from thread to thread."""
     return SqliteDatabase(
-        str(path),
+        path,
         pragmas=pragmas,
         timeout=BUSY_SECONDS,
         thread_safe=False,
@@ -182,9 +182,9 @@ def _database(path: Path, pragmas: dict[str, Any]) -> SqliteDatabase:
     )
 
 
-def _refuse_foreign(path: Path) -> None:
+def _refuse_foreign(path: str) -> None:
     """Look into a file before anything is set in it. Raises CannotOpen when it holds another program's tables."""
-    if not path.exists():
+    if not exists(path):
         return
     database = _database(path, {})
     try:

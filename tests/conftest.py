@@ -9,7 +9,8 @@ import pytest
 
 from handlers.record import FlowStore
 from handlers.settings import Settings
-from storage import GroupCommit, SumStore, open_store
+from storage import SumStore, open_store
+from storage.group_commit import GroupCommit
 from tests.engines import ENGINES, SERVER, versions
 from tests.postgresql import PostgreSQL, postgresql
 

@@ -7,7 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from handlers.record import MAX_INTEGER, FlowKey, FlowSum, HourPage, StoreUnavailable, SumTooLarge
-from storage import GroupCommit, SumStore, group_commit
+from storage import SumStore, group_commit
+from storage.group_commit import GroupCommit
 from tests.factories import make_sum
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from tests.bench import measures
 from tests.bench.engines import engines, served
+from tests.bench.functions import functions
 from tests.bench.line import Line
 from tests.process import Running, running
 
-STEPS = 6
+STEPS = 7
 
 
 @contextlib.contextmanager
@@ -46,6 +47,8 @@ def measured() -> Iterator[Line]:
     print(f"[6/{STEPS}] engines ...", file=sys.stderr)
     yield from engines()
     yield from served()
+    print(f"[7/{STEPS}] functions ...", file=sys.stderr)
+    yield from functions()
 
 
 def main() -> None:
