@@ -424,7 +424,7 @@ def test_without_the_driver_the_start_says_what_to_install(tmp_path: Path) -> No
 
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
 
-    assert ended.stderr.endswith("psycopg, is missing: make install_postgresql\n")
+    assert ended.stderr.endswith("driver is missing: make install_postgresql\n")
 
 
 def test_the_local_server_serves_on_it_through_a_restart(other_server: PostgreSQL, tmp_path: Path) -> None:

@@ -1,0 +1,131 @@
+"""Every edge, asked in the same words: the local one by WSGI, the Lambda one by each kind of event."""
+
+import base64
+import copy
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, unquote
+
+import pytest
+from webtest import TestApp
+
+import handlers.aws
+from handlers.record import FlowStore
+from handlers.settings import Settings
+from local.app import create_app
+from tests.factories import from_json
+from tests.process import ROOT
+from tests.template import routes
+
+EVENTS = ROOT / "tests" / "events"
+
+
+class Answer(NamedTuple):
+    """An answer as a client has it; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return from_json(self.body)
+
+
+Ask = Callable[..., Answer]
+"""Called with method, target (as in a request line), body and headers."""
+
+
+def event(name: str) -> dict[str, Any]:
+    """Read a golden event."""
+    read: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    return read
+
+
+def local_edge(store: FlowStore, settings: Settings) -> Ask:
+    """Ask the WSGI application. WebTest's lint knows no method FOO, and so is asked for the known ones only."""
+    app = create_app(store, settings)
+
+    def ask(method: str, target: str, body: bytes = b"", headers: Mapping[str, str] = {}) -> Answer:
+        known = method in ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
+        content_type = headers.get("Content-Type", "")
+        response = TestApp(app, lint=known).request(
+            target,
+            method=method,
+            body=body,
+            headers={name: value for name, value in headers.items() if name != "Content-Type"},
+            # WebTest makes one up where there is none.
+            environ={"CONTENT_TYPE": content_type, "CONTENT_LENGTH": str(len(body))},
+            expect_errors=True,
+        )
+        told = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_int, told, response.body)
+
+    return ask
+
+
+def _http_api(method: str, target: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    """An HTTP API hands over the path decoded, header names in lower case, and text as it is."""
+    made = _payload_2(event("http_api_get"), method, target, body, headers)
+    made["rawPath"] = made["requestContext"]["http"]["path"] = unquote(made["rawPath"])
+    return made
+
+
+def _function_url(method: str, target: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    """A function URL hands over the path as it is."""
+    return _payload_2(event("function_url_get"), method, target, body, headers)
+
+
+def _payload_2(
+    made: dict[str, Any], method: str, target: str, body: bytes, headers: Mapping[str, str]
+) -> dict[str, Any]:
+    made["rawPath"], _, made["rawQueryString"] = target.partition("?")
+    made["requestContext"]["http"] |= {"method": method, "path": made["rawPath"]}
+    made["headers"] |= {name.lower(): value for name, value in headers.items()}
+    return made | _event_body(body)
+
+
+def _rest_api(method: str, target: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    """A REST API takes the query apart, and keeps each value of a header."""
+    made = event("rest_api_get")
+    path, _, query = target.partition("?")
+    values = parse_qs(query, keep_blank_values=True)
+    made |= {"httpMethod": method, "path": path, "multiValueQueryStringParameters": values or None}
+    made["multiValueHeaders"] |= {name: [value] for name, value in headers.items()}
+    return made | _event_body(body)
+
+
+def _event_body(body: bytes) -> dict[str, Any]:
+    """Text goes as it is, anything else in base64."""
+    try:
+        return {"body": body.decode() or None, "isBase64Encoded": False}
+    except UnicodeDecodeError:
+        return {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+
+
+def lambda_edge(make: Callable[..., dict[str, Any]], store: FlowStore, settings: Settings) -> Ask:
+    """Ask the function that template.yaml names for the route, by events that went through JSON, as its answers do."""
+
+    def ask(method: str, target: str, body: bytes = b"", headers: Mapping[str, str] = {}) -> Answer:
+        asked = json.loads(json.dumps(make(method, target, body, headers)))
+        key = f"{method} {unquote(target.partition('?')[0])}"
+        name = routes().get(key, routes()["$default"]).rpartition(".")[2]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(handlers.aws, "_service", lambda: (store, settings))
+            answered = json.loads(json.dumps(getattr(handlers.aws, name)(copy.deepcopy(asked), None)))
+        assert set(answered) == {"statusCode", "headers", "body", "isBase64Encoded"}
+        told = {name.lower(): value for name, value in answered["headers"].items()}
+        # The gateway counts the body.
+        told["content-length"] = str(len(answered["body"].encode()))
+        return Answer(answered["statusCode"], told, answered["body"].encode())
+
+    return ask
+
+
+EDGES: dict[str, Callable[[FlowStore, Settings], Ask]] = {
+    "local": local_edge,
+    "HTTP API": lambda store, settings: lambda_edge(_http_api, store, settings),
+    "function URL": lambda store, settings: lambda_edge(_function_url, store, settings),
+    "REST API": lambda store, settings: lambda_edge(_rest_api, store, settings),
+}

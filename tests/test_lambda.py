@@ -1,0 +1,87 @@
+"""The functions as Lambda runs them: the real runtime client, in a process of its own, against a local Runtime API."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from storage import open_store
+from tests.edges import event
+from tests.factories import SAMPLE_HOUR_2, from_json
+from tests.lambda_runtime import Outcome, function
+from tests.postgresql import PostgreSQL
+from tests.process import ROOT, environment
+from tests.template import FUNCTIONS
+
+
+@pytest.mark.parametrize("kind", ["http_api", "function_url", "rest_api"])
+def test_the_sample_goes_in_and_comes_out_to_the_byte(kind: str, database_url: str) -> None:
+    with (
+        function(FUNCTIONS["WriteFunction"], DATABASE_URL=database_url) as write,
+        function(FUNCTIONS["ReadFunction"], DATABASE_URL=database_url) as read,
+    ):
+        posted = write.invoke(event(f"{kind}_post"))
+        again = write.invoke(event(f"{kind}_post"))
+        found = read.invoke(event(f"{kind}_get"))
+
+    assert posted == again
+    assert (posted.kind, posted.body["statusCode"], posted.body["body"]) == (
+        "response",
+        201,
+        '{"accepted":5,"flows":4}',
+    )
+    twice = SAMPLE_HOUR_2.replace(b":500", b":1000").replace(b":100}", b":200}")
+    assert found == Outcome(
+        "response",
+        {
+            "statusCode": 200,
+            "headers": {"Content-Type": "application/json"},
+            "body": twice.decode(),
+            "isBase64Encoded": False,
+        },
+    )
+
+
+def test_an_instance_outlives_a_restart_of_its_database(other_server: PostgreSQL) -> None:
+    store = open_store(other_server.url)
+    store.clear()
+    store.close()
+    with function("handlers.aws.write", DATABASE_URL=other_server.url) as write:
+        before = write.invoke(event("http_api_post"))
+        other_server.stop()
+        other_server.start()
+        after = write.invoke(event("http_api_post"))
+
+    assert before.body["statusCode"] == after.body["statusCode"] == 201
+
+
+def test_a_wrong_setting_is_told_by_the_log_and_the_answers_are_500(tmp_path: Path) -> None:
+    with function("handlers.aws.read", DATABASE_URL=f"sqlite:///{tmp_path}/f.db", MAX_PAGE_SIZE="many") as read:
+        answered = read.invoke(event("http_api_get"))
+
+    assert (answered.kind, answered.body["statusCode"]) == ("response", 500)
+    assert from_json(answered.body["body"].encode())["request_id"]
+
+
+def test_an_event_that_is_no_request_is_an_error_and_the_instance_lives_on(tmp_path: Path) -> None:
+    with function("handlers.aws.read", DATABASE_URL=f"sqlite:///{tmp_path}/flows.db") as read:
+        refused = read.invoke({"source": "aws.events"})
+        answered = read.invoke(event("http_api_get"))
+
+    assert (refused.kind, refused.body["errorType"]) == ("error", "ValueError")
+    assert answered.body["statusCode"] == 200
+
+
+def test_a_function_on_sqlite_imports_neither_a_server_nor_a_driver(tmp_path: Path) -> None:
+    code = (
+        "import sys, json; before = set(sys.modules); import handlers.aws as edge;"
+        "edge.write(json.load(open('tests/events/http_api_post.json')), None);"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)"
+    )
+    command, settings = [sys.executable, "-c", code], environment(DATABASE_URL=f"sqlite:///{tmp_path}/flows.db")
+
+    ended = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=True)
+
+    # msgspec looks for typing_extensions, and takes it where it is.
+    assert set(ended.stdout.split()) - {"typing_extensions"} == {"handlers", "msgspec", "peewee", "storage"}
