@@ -2,13 +2,17 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install install_postgresql install_dev lock start_server stop_server shutdown purge_all submit_flow_data get_flow_data \
-	run_test test check format bench
+	run_test test check format bench deploy_check build-WriteFunction build-ReadFunction
 
 PYTHON ?= python3
 # Not ?=: what an environment happens to call VENV is not ours to remove.
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
+
+# What the functions run on, as template.yaml says. Whatever Python builds, the packages are for this one.
+LAMBDA_PYTHON := 3.13
+LAMBDA_PIP := --platform manylinux_2_28_aarch64 --implementation cp --python-version $(LAMBDA_PYTHON)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +48,8 @@ lock: ## Pin anew what pyproject.toml asks for
 		--upgrade --group functions --output-file requirements-functions.lock
 	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--upgrade --group dev pyproject.toml --output-file requirements-dev.lock
+	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--upgrade --group deploy --output-file requirements-deploy.lock
 	@rm -rf $(VENV)-lock
 
 start_server: install ## Serve on http://127.0.0.1:8080 until Ctrl-C
@@ -53,7 +59,7 @@ stop_server: ## End the server that server.pid names
 	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m local.stop; else echo "Nothing to stop: nothing is installed."; fi
 
 shutdown: stop_server ## stop_server, then remove .venv and server.log, but never the database
-	@rm -rf $(VENV) && rm -f server.log server.log.[0-9] && echo "Removed $(VENV) and server.log."
+	@rm -rf $(VENV) $(VENV)-deploy && rm -f server.log server.log.[0-9] && echo "Removed $(VENV) and server.log."
 
 purge_all: install ## stop_server, then remove every stored flow of the SQLite database
 	@exec $(BIN)/python -m local.purge
@@ -80,3 +86,30 @@ format: install_dev ## Put the code into its format
 
 bench: install_dev ## Measure speed and memory against the limits of this machine
 	@$(BIN)/python -m tests.bench
+
+# In an environment of its own. The lock names everything; to pip, a pinned boto3[crt] is no boto3.
+$(VENV)-deploy/.installed: requirements-deploy.lock
+	@echo "Installing into $(VENV)-deploy ..."
+	@$(PYTHON) -m venv $(VENV)-deploy
+	@$(VENV)-deploy/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps --requirement $<
+	@touch $@
+
+# The linter wants to know a region, and asks nothing of it.
+deploy_check: export AWS_DEFAULT_REGION ?= us-east-1
+deploy_check: export SAM_CLI_TELEMETRY := 0
+deploy_check: install_dev $(VENV)-deploy/.installed ## Check template.yaml, and build and try the functions' bundle
+	@$(VENV)-deploy/bin/cfn-lint template.yaml
+	@$(VENV)-deploy/bin/sam validate --lint
+	@$(VENV)-deploy/bin/sam build
+	@$(BIN)/python -m tests.bundle .aws-sam/build
+
+# `sam build` calls these with ARTIFACTS_DIR, the folder that becomes the bundle. Bytecode saves half the time of the
+# imports, and only the Python that will read it can make it. It is not checked by the files' times, which zipping changes.
+build-WriteFunction build-ReadFunction:
+	@$(PYTHON) -m pip --disable-pip-version-check --quiet install --require-hashes --no-compile --only-binary :all: $(LAMBDA_PIP) \
+		--target "$(ARTIFACTS_DIR)" --requirement requirements-functions.lock
+	@cp -R handlers storage "$(ARTIFACTS_DIR)"
+	@rm -rf "$(ARTIFACTS_DIR)/bin" "$(ARTIFACTS_DIR)/playhouse"
+	@find "$(ARTIFACTS_DIR)" -name __pycache__ -prune -exec rm -rf {} +
+	@! $(PYTHON) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(LAMBDA_PYTHON)")' \
+		|| $(PYTHON) -m compileall -q --invalidation-mode unchecked-hash "$(ARTIFACTS_DIR)"

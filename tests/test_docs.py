@@ -43,7 +43,7 @@ def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"]
     dev = [requirement for requirement in groups["dev"] if isinstance(requirement, str)]
-    wanted = project["project"]["dependencies"] + groups["functions"] + dev
+    wanted = project["project"]["dependencies"] + groups["functions"] + groups["deploy"] + dev
 
     tables = README.split("## Dependencies")[1].split("\n## ")[0]
     for requirement in wanted:
@@ -51,7 +51,10 @@ def test_every_dependency_has_its_reason() -> None:
         assert re.search(rf"^\|[^|]*\b{re.escape(name)}\b[^|]*\|", tables, re.MULTILINE), name
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-functions.lock", "requirements-dev.lock"])
+LOCKS = sorted(path.name for path in ROOT.glob("requirements*.lock"))
+
+
+@pytest.mark.parametrize("lock", LOCKS)
 def test_every_package_is_pinned_with_hashes(lock: str) -> None:
     entries = re.split(r"^(?=\S+==)", (ROOT / lock).read_text(), flags=re.MULTILINE)
 
@@ -63,7 +66,7 @@ def test_every_package_is_pinned_with_hashes(lock: str) -> None:
 def test_a_package_has_the_same_version_in_every_lock() -> None:
     pinned = [
         dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", lock.read_text(), re.MULTILINE))
-        for lock in ROOT.glob("requirements*.lock")
+        for lock in {ROOT / name for name in LOCKS} - {ROOT / "requirements-deploy.lock"}
     ]
     whole = next(versions for versions in pinned if "pytest" in versions)
 

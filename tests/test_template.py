@@ -1,0 +1,90 @@
+"""template.yaml says what the code says, and asks for no less than it should."""
+
+import importlib
+import re
+
+import pytest
+
+from handlers.routes import ROUTES
+from handlers.settings import Settings
+from tests.process import ROOT
+from tests.template import FUNCTIONS, RESOURCES, TEMPLATE, routes
+
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def of_type(name: str) -> list[dict[str, object]]:
+    return [resource["Properties"] for resource in RESOURCES.values() if resource["Type"] == name]
+
+
+def test_its_routes_are_the_route_table_and_whatever_has_no_route() -> None:
+    table = {f"{route.method} {route.path}" for route in ROUTES}
+
+    assert set(routes()) == table | {"$default"}
+
+
+def test_posts_go_to_the_write_function_and_everything_else_to_the_read_function() -> None:
+    posts = {key for key in routes() if key.startswith("POST ")}
+
+    assert {routes()[key] for key in posts} == {"handlers.aws.write"}
+    assert {function for key, function in routes().items() if key not in posts} == {"handlers.aws.read"}
+
+
+def test_the_functions_it_names_are_there() -> None:
+    for handler in FUNCTIONS.values():
+        module, _, name = handler.rpartition(".")
+
+        assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_no_route_is_open_unless_a_parameter_says_so() -> None:
+    assert TEMPLATE["Parameters"]["Authorization"]["Default"] == "AWS_IAM"
+    assert all(route["AuthorizationType"] == {"!Ref": "Authorization"} for route in of_type("AWS::ApiGatewayV2::Route"))
+
+
+def test_the_database_url_comes_out_of_a_secret() -> None:
+    variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+
+    assert variables["DATABASE_URL"]["!Sub"].startswith("{{resolve:secretsmanager:${DatabaseSecret}:SecretString:")
+
+
+def test_every_variable_is_a_setting() -> None:
+    assert set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]) <= {
+        name.upper() for name in Settings.__struct_fields__
+    }
+
+
+def test_what_the_makefile_builds_for_is_what_the_functions_run_on() -> None:
+    function = TEMPLATE["Globals"]["Function"]
+
+    assert function["Runtime"] == "python" + re.findall(r"^LAMBDA_PYTHON := (.*)$", MAKEFILE, re.MULTILINE)[0]
+    assert function["Architectures"] == ["arm64"]
+    assert "--platform manylinux_2_28_aarch64" in MAKEFILE
+    assert all(f"build-{name}" in MAKEFILE for name in FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_has_limits_a_log_and_alarms(name: str) -> None:
+    properties = RESOURCES[name]["Properties"]
+    watched = {
+        alarm["MetricName"]
+        for alarm in of_type("AWS::CloudWatch::Alarm")
+        if {"Name": "FunctionName", "Value": {"!Ref": name}} in alarm["Dimensions"]  # type: ignore[operator]
+    }
+
+    assert {"MemorySize", "Timeout", "ReservedConcurrentExecutions"} <= set(properties)
+    assert properties["LoggingConfig"]["LogFormat"] == "JSON"
+    assert watched == {"Errors", "Throttles"}
+
+
+@pytest.mark.parametrize("name", TEMPLATE["Parameters"])
+def test_every_parameter_is_in_the_readme_with_its_default_and_meaning(name: str) -> None:
+    parameter = TEMPLATE["Parameters"][name]
+    default = f"`{parameter['Default']}`" if parameter.get("Default") not in (None, "") else ""
+
+    assert f"| `{name}` | {default} | {parameter['Description']} |" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", TEMPLATE["Outputs"])
+def test_every_output_is_in_the_readme(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "README.md").read_text()
