@@ -12,7 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 
 # What the functions run on, as template.yaml says. Whatever Python builds, the packages are for this one.
 LAMBDA_PYTHON := 3.13
-LAMBDA_PIP := --platform manylinux_2_28_aarch64 --implementation cp --python-version $(LAMBDA_PYTHON)
+LAMBDA_PIP := --implementation cp --python-version $(LAMBDA_PYTHON) --platform manylinux_2_28_aarch64 \
+	--platform manylinux_2_17_aarch64 --platform manylinux2014_aarch64
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -108,8 +109,8 @@ deploy_check: install_dev $(VENV)-deploy/.installed ## Check template.yaml, and 
 build-WriteFunction build-ReadFunction:
 	@$(PYTHON) -m pip --disable-pip-version-check --quiet install --require-hashes --no-compile --only-binary :all: $(LAMBDA_PIP) \
 		--target "$(ARTIFACTS_DIR)" --requirement requirements-functions.lock
-	@cp -R handlers storage "$(ARTIFACTS_DIR)"
+	@cp -R handlers storage $(wildcard certs) "$(ARTIFACTS_DIR)"
 	@rm -rf "$(ARTIFACTS_DIR)/bin" "$(ARTIFACTS_DIR)/playhouse"
 	@find "$(ARTIFACTS_DIR)" -name __pycache__ -prune -exec rm -rf {} +
 	@! $(PYTHON) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(LAMBDA_PYTHON)")' \
-		|| $(PYTHON) -m compileall -q --invalidation-mode unchecked-hash "$(ARTIFACTS_DIR)"
+		|| $(PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s "$(ARTIFACTS_DIR)" -p /var/task "$(ARTIFACTS_DIR)"

@@ -6,6 +6,7 @@ template.yaml names its two functions. Each instance of a function opens the sto
 import contextlib
 import json
 import os
+import sys
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -29,7 +30,8 @@ Event = Mapping[str, Any]
 
 _WRITES = frozenset({"POST"})
 _READS = METHODS - _WRITES
-# Quotes double in the event's JSON, and a character beyond the basic plane takes 12 bytes for its 4.
+# How Lambda's runtime client writes an answer; up to 3.11 a character beyond the basic plane took 12 bytes for its 4.
+_ESCAPES_ALL = sys.version_info < (3, 12)
 _LONGEST_ESCAPE = 3
 _OVERHEAD = 4_096
 
@@ -58,6 +60,10 @@ def _carry(event: Event, methods: frozenset[str]) -> dict[str, Any]:
 def _service() -> tuple[FlowStore, Settings]:
     """Read the settings, and name the store, which is opened when it is first used. Raises SettingsError."""
     settings = read_settings(os.environ)
+    if os.environ.get("AWS_LAMBDA_FUNCTION_NAME") and settings.database_url.startswith("sqlite:"):
+        raise SettingsError(
+            "DATABASE_URL names a SQLite file, which would be one instance's own and vanish with it: name PostgreSQL"
+        )
     return LazyStore(settings.database_url, settings.citus_shards), settings
 
 
@@ -70,7 +76,7 @@ with contextlib.suppress(SettingsError):
 def _answer(request: Request, methods: frozenset[str]) -> Response:
     response = answer(request, *_service(), methods)
     if len(response.body) * _LONGEST_ESCAPE + _OVERHEAD > MAX_EVENT_BYTES:
-        size = len(json.dumps(response.body.decode())) + _OVERHEAD
+        size = len(json.dumps(response.body.decode(), ensure_ascii=_ESCAPES_ALL).encode()) + _OVERHEAD
         if size > MAX_EVENT_BYTES:
             message = f"The answer would take {size} bytes, and a function may give {MAX_EVENT_BYTES}: ask for less"
             raise invalid([Fault(("query", "size"), message)], 1)
@@ -80,9 +86,12 @@ def _answer(request: Request, methods: frozenset[str]) -> Response:
 def _request(event: Event) -> Request:
     if event.get("version") == "2.0":
         return _http_api_request(event)
-    if "httpMethod" in event:
+    # Payload 1.0 of an HTTP API has a version; an event of a load balancer says "elb", and escapes otherwise.
+    if "httpMethod" in event and "version" not in event and "elb" not in event.get("requestContext", {}):
         return _rest_api_request(event)
-    raise ValueError("The event comes neither from API Gateway nor from a function URL")
+    raise ValueError(
+        "The event is neither of a REST API nor of payload format 2.0, which an HTTP API and a function URL have"
+    )
 
 
 def _http_api_request(event: Event) -> Request:
@@ -94,10 +103,9 @@ def _http_api_request(event: Event) -> Request:
     path = event["rawPath"]
     if ".lambda-url." in context.get("domainName", ""):
         path = unquote(path)
-    # A stage other than $default begins the path.
-    stage = f"/{context.get('stage')}"
-    if path == stage or path.startswith(stage + "/"):
-        path = path.removeprefix(stage) or "/"
+    stage = context.get("stage", "$default")
+    if stage != "$default" and f"{path}/".startswith(f"/{stage}/"):
+        path = path.removeprefix(f"/{stage}") or "/"
     headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
     return Request(context["http"]["method"], path, event.get("rawQueryString", ""), headers, _body(event))
 

@@ -48,5 +48,5 @@ def _handler(request: Request, methods_here: Container[str]) -> Handler:
         raise RequestError(405, f"This path answers {allowed} only", headers=(("Allow", allowed),))
     if request.method not in methods_here:
         # RFC 9110, 15.5.20. One who may only read must not write by asking the function that reads.
-        raise RequestError(421, "Another function answers this method: ask by the URL of the API")
+        raise RequestError(421, "Another function answers this method here")
     return methods[request.method]

@@ -48,7 +48,7 @@ def read_parameters(url: str) -> dict[str, Any]:
         "connect_timeout": BUSY_SECONDS,
         "application_name": "flows",
         # A host that vanishes is noticed within seconds, not after the kernel's quarter of an hour.
-        "tcp_user_timeout": 2_000 * BUSY_SECONDS,
+        "tcp_user_timeout": 1_000 * BUSY_SECONDS,
         "keepalives_idle": 2 * BUSY_SECONDS,
         **given,
         "client_encoding": "UTF8",

@@ -12,13 +12,17 @@ Result = TypeVar("Result")
 
 
 def retry(attempt: Callable[[], Result], passes: Callable[[Exception], bool], seconds: float) -> Result:
-    """Call ``attempt`` until it succeeds; raise its error when that does not pass, or ``seconds`` have gone by."""
+    """Call ``attempt`` until it succeeds; raise its error when that does not pass, or ``seconds`` have gone by.
+
+    The first error that passes is followed by another try however long it took: a connection that a firewall has
+    forgotten needs seconds to be found dead.
+    """
     deadline = time.monotonic() + seconds
     for pause in pauses():
         try:
             return attempt()
         except Exception as error:
-            if not passes(error) or time.monotonic() + pause > deadline:
+            if not passes(error) or (pause and time.monotonic() + pause > deadline):
                 raise
         time.sleep(pause)
     raise AssertionError("there is always another pause")

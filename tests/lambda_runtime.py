@@ -34,9 +34,13 @@ class _Server(ThreadingHTTPServer):
 
 
 class RuntimeApi:
-    """Hands out events one at a time, and takes in what becomes of them."""
+    """Hands out events one at a time, and takes in what becomes of them.
+
+    ``log`` is what the function's process has written, once it has ended.
+    """
 
     def __init__(self) -> None:
+        self.log = ""
         self._events: queue.Queue[tuple[str, bytes] | None] = queue.Queue()
         self._outcomes: queue.Queue[tuple[str, Outcome]] = queue.Queue()
         self._server = _Server(("127.0.0.1", 0), self._handler())
@@ -118,5 +122,5 @@ def function(handler: str, **settings: str) -> Iterator[RuntimeApi]:
         yield api
     finally:
         process.kill()
-        process.communicate(timeout=SECONDS)
+        api.log, _ = process.communicate(timeout=SECONDS)
         api.close()

@@ -91,7 +91,13 @@ def test_an_event_without_query_or_headers_is_answered(multiple: dict[str, None]
 
 @pytest.mark.parametrize(
     ("stage", "path", "status"),
-    [("prod", "/prod/flows", 200), ("prod", "/flows", 200), ("prod", "/production", 404), ("prod", "/prod", 200)],
+    [
+        ("prod", "/prod/flows", 200),
+        ("prod", "/prod", 200),
+        ("prod", "/production", 404),
+        ("$default", "/$default/flows", 404),
+        ("$default", "/flows", 200),
+    ],
 )
 def test_the_name_of_a_stage_is_no_part_of_the_path(stage: str, path: str, status: int) -> None:
     asked = event("http_api_get") | {"rawPath": path}
@@ -115,36 +121,49 @@ def test_a_lone_surrogate_in_an_event_is_refused_as_bad_utf8() -> None:
     assert "UTF-8" in answered["body"]
 
 
-@pytest.mark.parametrize("asked", [{}, {"version": "1.0"}, {"source": "aws.events"}])
-def test_an_event_that_is_no_request_is_an_error_of_the_function(asked: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="neither from API Gateway nor from a function URL"):
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"source": "aws.events"},
+        {"version": "1.0", "httpMethod": "GET", "path": "/"},
+        {"httpMethod": "GET", "path": "/", "requestContext": {"elb": {}}},
+    ],
+)
+def test_an_event_that_is_no_request_is_an_error_of_the_function(asked: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="neither of a REST API nor of payload format 2"):
         handlers.aws.read(asked, None)
 
 
-def long_names(sum_store: SumStore, name: str) -> None:
-    sum_store.add([make_sum(f"{number:04}" + name, name, name) for number in range(1_000)])
+def page_of(sum_store: SumStore, name: str, size: int) -> dict[str, Any]:
+    """Ask for so many sums with long names."""
+    sum_store.add([make_sum(f"{number:05}" + name, name, name) for number in range(size)])
+    return handlers.aws.read(event("http_api_get") | {"rawQueryString": f"hour=1&size={size}"}, None)
 
 
-def test_an_answer_of_the_largest_page_that_fits_is_given(sum_store: SumStore) -> None:
-    long_names(sum_store, "a" * 250)
-
-    answered = handlers.aws.read(event("http_api_get") | {"rawQueryString": "hour=1&size=1000"}, None)
+def test_the_largest_page_of_the_default_limits_is_given(sum_store: SumStore) -> None:
+    answered = page_of(sum_store, "a" * 250, 1_000)
 
     assert answered["statusCode"] == 200
     assert len(from_json(answered["body"].encode())["items"]) == 1_000
 
 
-def test_an_answer_too_large_for_an_event_is_a_422_naming_size_and_a_smaller_one_is_given(sum_store: SumStore) -> None:
-    # 12 bytes each in the JSON of Python 3.11's runtime.
-    long_names(sum_store, "😀" * 200)
+@pytest.mark.parametrize("escapes_all", [False, True])
+@pytest.mark.parametrize(("name", "sizes"), [("a" * 250, (7_000, 8_000)), ("😀" * 200, (2_200, 2_700))])
+def test_an_answer_too_large_for_an_event_is_a_422_naming_size_and_one_that_just_fits_is_given(
+    sum_store: SumStore, monkeypatch: pytest.MonkeyPatch, name: str, sizes: tuple[int, int], escapes_all: bool
+) -> None:
+    monkeypatch.setattr(handlers.aws, "_service", lambda: (sum_store, Settings(max_page_size=10_000)))
+    monkeypatch.setattr(handlers.aws, "_ESCAPES_ALL", escapes_all)
+    if escapes_all and name.startswith("😀"):
+        sizes = 700, 900
 
-    large = handlers.aws.read(event("http_api_get") | {"rawQueryString": "hour=1&size=1000"}, None)
-    small = handlers.aws.read(event("http_api_get") | {"rawQueryString": "hour=1&size=500"}, None)
+    fits, large = (page_of(sum_store, name, size) for size in sizes)
 
+    assert fits["statusCode"] == 200
+    assert 5_000_000 < len(json.dumps(fits, ensure_ascii=escapes_all).encode()) <= handlers.aws.MAX_EVENT_BYTES
     assert large["statusCode"] == 422
     assert from_json(large["body"].encode())["errors"][0]["loc"] == ["query", "size"]
-    assert small["statusCode"] == 200
-    assert len(json.dumps(small)) <= handlers.aws.MAX_EVENT_BYTES
 
 
 def test_a_store_that_cannot_be_opened_is_unavailable_until_it_can(tmp_path: Path) -> None:

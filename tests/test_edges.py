@@ -77,7 +77,8 @@ def test_a_route_answers_its_methods_and_names_them_to_any_other(ask: Ask, path:
 
 
 @pytest.mark.parametrize(
-    "path", ["/flow", "/flows/", "/FLOWS", "/v1", "/v1/", "/v2/flows", "/%66lows/x", "/a%00b", "/%C3%A9"]
+    "path",
+    ["/flow", "/flows/", "/$default/flows", "/FLOWS", "/v1", "/v1/", "/v2/flows", "/%66lows/x", "/a%00b", "/%C3%A9"],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "FOO"])
 def test_any_other_path_is_not_found(ask: Ask, path: str, method: str) -> None:

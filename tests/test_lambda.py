@@ -61,7 +61,29 @@ def test_a_wrong_setting_is_told_by_the_log_and_the_answers_are_500(tmp_path: Pa
         answered = read.invoke(event("http_api_get"))
 
     assert (answered.kind, answered.body["statusCode"]) == ("response", 500)
-    assert from_json(answered.body["body"].encode())["request_id"]
+    assert from_json(answered.body["body"].encode())["request_id"] in read.log
+    assert "MAX_PAGE_SIZE is wrong: expected a whole number" in read.log
+
+
+def test_on_lambda_a_sqlite_url_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/flows.db"
+    with function("handlers.aws.write", DATABASE_URL=url, AWS_LAMBDA_FUNCTION_NAME="write") as write:
+        answered = write.invoke(event("http_api_post"))
+
+    assert answered.body["statusCode"] == 500
+    assert "DATABASE_URL names a SQLite file" in write.log
+    assert not (tmp_path / "flows.db").exists()
+
+
+def test_the_log_has_a_line_of_json_for_each_request(tmp_path: Path) -> None:
+    settings = {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO"}
+    with function("handlers.aws.write", DATABASE_URL=f"sqlite:///{tmp_path}/flows.db", **settings) as write:
+        write.invoke(event("http_api_post"))
+
+    (line,) = [from_json(line.encode()) for line in write.log.splitlines() if '"access"' in line]
+    assert line["level"] == "INFO"
+    assert line["message"].startswith("POST /flows 201 ")
+    assert line["requestId"]
 
 
 def test_an_event_that_is_no_request_is_an_error_and_the_instance_lives_on(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.template import FUNCTIONS, RESOURCES, TEMPLATE, routes
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
-def of_type(name: str) -> list[dict[str, object]]:
+def of_type(name: str) -> list[dict[str, Any]]:
     return [resource["Properties"] for resource in RESOURCES.values() if resource["Type"] == name]
 
 
@@ -60,7 +61,8 @@ def test_what_the_makefile_builds_for_is_what_the_functions_run_on() -> None:
     assert function["Runtime"] == "python" + re.findall(r"^LAMBDA_PYTHON := (.*)$", MAKEFILE, re.MULTILINE)[0]
     assert function["Architectures"] == ["arm64"]
     assert "--platform manylinux_2_28_aarch64" in MAKEFILE
-    assert all(f"build-{name}" in MAKEFILE for name in FUNCTIONS)
+    built = re.findall(r"^(build-.*):$", MAKEFILE, re.MULTILINE)
+    assert built[0].split() == [f"build-{name}" for name in FUNCTIONS]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -69,12 +71,37 @@ def test_a_function_has_limits_a_log_and_alarms(name: str) -> None:
     watched = {
         alarm["MetricName"]
         for alarm in of_type("AWS::CloudWatch::Alarm")
-        if {"Name": "FunctionName", "Value": {"!Ref": name}} in alarm["Dimensions"]  # type: ignore[operator]
+        if {"Name": "FunctionName", "Value": {"!Ref": name}} in alarm["Dimensions"]
     }
 
     assert {"MemorySize", "Timeout", "ReservedConcurrentExecutions"} <= set(properties)
     assert properties["LoggingConfig"]["LogFormat"] == "JSON"
     assert watched == {"Errors", "Throttles"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_api_may_invoke_each_function(name: str) -> None:
+    (permission,) = [
+        permission for permission in of_type("AWS::Lambda::Permission") if permission["FunctionName"] == {"!Ref": name}
+    ]
+
+    assert permission["Principal"] == "apigateway.amazonaws.com"
+    assert "execute-api" in str(permission["SourceArn"])
+    assert ":${Api}/*" in str(permission["SourceArn"])
+
+
+def test_an_alarm_watches_what_the_handlers_answer_themselves() -> None:
+    # An HTTP API's metrics: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
+    (alarm,) = [alarm for alarm in of_type("AWS::CloudWatch::Alarm") if alarm["Namespace"] == "AWS/ApiGateway"]
+
+    assert (alarm["MetricName"], alarm["Dimensions"]) == ("5xx", [{"Name": "ApiId", "Value": {"!Ref": "Api"}}])
+
+
+def test_every_alarm_tells_the_topic() -> None:
+    assert all(
+        alarm["AlarmActions"] == {"!If": ["AlarmsTold", [{"!Ref": "AlarmTopic"}], {"!Ref": "AWS::NoValue"}]}
+        for alarm in of_type("AWS::CloudWatch::Alarm")
+    )
 
 
 @pytest.mark.parametrize("name", TEMPLATE["Parameters"])
