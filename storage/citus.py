@@ -10,11 +10,16 @@ slots of ``hour_count`` are spread too, so that writers do not meet on one shard
 """
 
 
+def is_cluster(connection: Any) -> bool:
+    """Tell whether the citus extension is present."""
+    return bool(connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'citus'").fetchone())
+
+
 def distribute(connection: Any, shards: int) -> None:
     """Distribute the new, empty tables over ``shards`` shards each, where the citus extension is present.
 
     See https://docs.citusdata.com/en/stable/develop/api_udf.html#create-distributed-table
     """
-    if connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'citus'").fetchone():
+    if is_cluster(connection):
         for table, column in TABLES.items():
             connection.execute("SELECT create_distributed_table(%s, %s, shard_count => %s)", (table, column, shards))

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
@@ -15,18 +16,58 @@ from storage.engine import CannotOpen, split_url
 BUSY_SECONDS = 5
 """How long to try for a connection, to wait for a lock, and to try again after an error that passes."""
 
-Connection = psycopg.Connection[tuple[Any, ...]]
+ANSWER_SECONDS = 20
+"""How long to wait for any one answer: of a server that hangs, or that waits for a standby it has lost."""
 
 # Errors that pass, by class or code: https://www.postgresql.org/docs/current/errcodes-appendix.html
-_TEMPORARY = ("08", "40", "53", "57", "55P03", "25006", "58030")
-# Of those, the ones after which another try may well succeed at once; 25006: what was the primary is a standby now.
-_RETRIED = ("08", "40001", "40P01", "57P01", "57P02", "57P03", "25006")
+_TEMPORARY = ("08", "40", "53", "57", "55P03", "25006", "25P03", "25P04", "58030")
+# Of those, the ones after which another try may well succeed at once.
+_RETRIED = ("08", "40001", "40P01", "57P", "25006", "25P03")
+# Another server has the address, or this one will not have us: what was the primary is a standby, or is shutting down.
+_ELSEWHERE = ("08", "57P", "25006")
+# What a server refuses at COMMIT so has surely been undone. Of a cluster's other errors only some of it may have been.
+_UNDONE = ("22", "23", "40", "P0")
+# A server that is about to have us says FATAL too.
+_SOON = ("starting up", "shutting down", "recovery", "too many", "connection slots")
+
+_Result = TypeVar("_Result")
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that does not wait for ever, and remembers what the server warned of."""
+
+    def __init__(self, *parameters: Any, **more: Any) -> None:
+        super().__init__(*parameters, **more)
+        self.warnings: list[str] = []
+        self.add_notice_handler(self._note)
+
+    def wait(self, gen: PQGen[_Result], interval: float = 0.1, timeout: float | None = None) -> _Result:
+        """Wait for an answer. Raises StoreUnavailable, and ends the connection, when it does not come."""
+        try:
+            return super().wait(gen, interval, ANSWER_SECONDS if timeout is None else timeout)
+        except psycopg.errors._WaitTimeout as error:
+            self.pgconn.finish()
+            raise StoreUnavailable(f"the database did not answer within {ANSWER_SECONDS} seconds") from error
+
+    def _note(self, notice: psycopg.errors.Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            self.warnings.append(notice.message_primary or "")
 
 
 def connect(parameters: dict[str, Any]) -> Connection:
-    """Open a connection on which every transaction is begun and ended by a statement. Raises psycopg.Error."""
-    # Prepared statements would need one server process for one client, which a pooler in between does not give.
-    return psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
+    """Open a connection on which every transaction is begun and ended by a statement.
+
+    Raises psycopg.OperationalError when the server is out of reach, StoreUnavailable when it will not have us.
+    """
+    try:
+        # Prepared statements would need one server process for one client, which a pooler between does not give.
+        return Connection.connect(**parameters, autocommit=True, prepare_threshold=None)
+    except psycopg.OperationalError as error:
+        said = str(error).strip()
+        if "FATAL:" in said and not any(word in said for word in _SOON):
+            # A wrong password, tried again and again, locks its user out.
+            raise StoreUnavailable(said) from error
+        raise
 
 
 def read_parameters(url: str) -> dict[str, Any]:
@@ -38,18 +79,21 @@ def read_parameters(url: str) -> dict[str, Any]:
         "DATABASE_URL must be postgresql://user:password@host:port/name, in it %-encoded what is no letter or digit"
     )
     try:
-        # Both read a stray / or @ of a password as the beginning of something else, and would tell it in their errors.
         given = conninfo_to_dict(url)
     except psycopg.Error:
         raise malformed from None
-    if "@" in split_url(url).path or not re.fullmatch(r"[0-9,]*", str(given.get("port", ""))):
+    # libpq reads a stray / or @ of a password as the beginning of something else, and would tell it in its errors.
+    places = (split_url(url).path, given.get("host"), given.get("hostaddr"), given.get("dbname"))
+    if any("@" in str(place) for place in places) or not re.fullmatch(r"[0-9,]*", str(given.get("port", ""))):
         raise malformed
     return {
         "connect_timeout": BUSY_SECONDS,
         "application_name": "flows",
         # A host that vanishes is noticed within seconds, not after the kernel's quarter of an hour.
         "tcp_user_timeout": 1_000 * BUSY_SECONDS,
-        "keepalives_idle": 2 * BUSY_SECONDS,
+        "keepalives_idle": BUSY_SECONDS,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
         **given,
         "client_encoding": "UTF8",
     }
@@ -62,23 +106,39 @@ def undone_on_error(connection: Connection) -> Iterator[None]:
         yield
     except BaseException:
         if not connection.broken and connection.info.transaction_status != TransactionStatus.IDLE:
-            connection.execute("ROLLBACK")
+            # What cannot be rolled back is not given back either.
+            with suppress(psycopg.Error):
+                connection.execute("ROLLBACK")
         raise
 
 
 def commit(connection: Connection) -> None:
-    """Commit. Raises OutcomeUnknown where the answer does not come, for then it may have been done."""
+    """Commit.
+
+    Raises OutcomeUnknown where it may have been done: no answer comes, or one that says neither yes nor no, or a yes
+    with a warning, as when the wait for a standby was cut short.
+    """
+    connection.warnings.clear()
     try:
         connection.execute("COMMIT")
     except psycopg.Error as error:
-        if connection.broken:
+        if connection.broken or not error.sqlstate or not error.sqlstate.startswith(_UNDONE):
             raise OutcomeUnknown(str(error)) from error
         raise
+    except StoreUnavailable as error:
+        raise OutcomeUnknown(str(error)) from error
+    if connection.warnings:
+        raise OutcomeUnknown(connection.warnings[0])
 
 
 def is_retried(error: Exception) -> bool:
     """Tell whether another try may succeed: nothing was committed, and what was in the way passes."""
     return isinstance(error, psycopg.Error) and _is_among(error, _RETRIED)
+
+
+def is_of_elsewhere(error: psycopg.Error) -> bool:
+    """Tell whether a new connection may lead to another server."""
+    return _is_among(error, _ELSEWHERE)
 
 
 def _is_among(error: psycopg.Error, codes: tuple[str, ...]) -> bool:

@@ -10,8 +10,20 @@ from peewee import PostgresqlDatabase
 from psycopg.pq import TransactionStatus
 
 from handlers.record import MAX_INTEGER, FlowKey, FlowSum, HourPage, StoreUnavailable, SumTooLarge
+from storage import upsert
+from storage.citus import is_cluster
 from storage.engine import CannotOpen
-from storage.libpq import BUSY_SECONDS, Connection, commit, connect, is_retried, read_parameters, told, undone_on_error
+from storage.libpq import (
+    BUSY_SECONDS,
+    Connection,
+    commit,
+    connect,
+    is_of_elsewhere,
+    is_retried,
+    read_parameters,
+    told,
+    undone_on_error,
+)
 from storage.migrations.postgresql import migrate
 from storage.pool import Pool
 from storage.retry import retry
@@ -29,44 +41,16 @@ Measured, rows a second: 10 rows 25,000 by arrays and 6,000 by COPY; 1,000 rows 
 SLOTS = 64
 """Rows that an hour's count is spread over: writers with a slot each do not wait for one another."""
 
-_COLUMNS = "hour, src_app, dest_app, vpc_id, records, bytes_rx, bytes_tx"
-_TYPES = ("bigint", "text", "text", "text", "bigint", "bigint", "bigint")
-_ARRAYS = ", ".join(f"%b::{column_type}[]" for column_type in _TYPES)
-_ORDER = 'ORDER BY hour, src_app COLLATE "C", dest_app COLLATE "C", vpc_id COLLATE "C"'
-_FROM_ARRAYS = f"SELECT * FROM unnest({_ARRAYS}) AS batch ({_COLUMNS}) {_ORDER}"
-_FROM_COPY = f"SELECT {_COLUMNS} FROM flow_batch {_ORDER}"
-_BATCH_TABLE = (
-    "CREATE TEMPORARY TABLE flow_batch "
-    f"({', '.join(map(' '.join, zip(_COLUMNS.split(', '), _TYPES, strict=True)))}) ON COMMIT DROP"
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_SETTINGS = f"""\
+SELECT set_config('lock_timeout', '{BUSY_SECONDS}s', true), set_config('synchronous_commit', CASE asked WHEN 'off'
+    THEN 'on' ELSE asked END, true) FROM current_setting('synchronous_commit') AS asked"""
+# On a cluster they have to reach the nodes where the rows are, and only statements do.
+_CITUS_SETTINGS = (
+    "SET LOCAL citus.propagate_set_commands = 'local'",
+    f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'",
+    "SET LOCAL synchronous_commit = on",
 )
-# Rows are locked in key order, so two batches wait for each other in one direction only, and the counts are touched
-# last, when every row is there already. An hour's count lies in one row a slot, and a writer adds to its own.
-_ADD = """\
-WITH added AS (
-    INSERT INTO flow_sum AS kept ({columns}) {batch}
-    ON CONFLICT (hour, src_app, dest_app, vpc_id) DO UPDATE SET
-        records = kept.records + EXCLUDED.records,
-        bytes_rx = kept.bytes_rx + EXCLUDED.bytes_rx,
-        bytes_tx = kept.bytes_tx + EXCLUDED.bytes_tx,
-        is_new = false
-    RETURNING hour, is_new
-)
-INSERT INTO hour_count AS kept (hour, slot, flows)
-SELECT hour, %s::smallint, count(*) FROM added WHERE is_new GROUP BY hour ORDER BY hour
-ON CONFLICT (hour, slot) DO UPDATE SET flows = kept.flows + EXCLUDED.flows"""
-_ADD_ARRAYS = _ADD.format(columns=_COLUMNS, batch=_FROM_ARRAYS)
-_ADD_COPY = _ADD.format(columns=_COLUMNS, batch=_FROM_COPY)
-# In numeric, which cannot overflow.
-_TOO_LARGE = f"""\
-SELECT batch.hour, batch.src_app, batch.dest_app, batch.vpc_id
-FROM flow_sum AS kept JOIN unnest({_ARRAYS}) AS batch ({_COLUMNS})
-ON kept.hour = batch.hour AND kept.src_app = batch.src_app AND kept.dest_app = batch.dest_app
-    AND kept.vpc_id = batch.vpc_id
-WHERE kept.records::numeric + batch.records > {MAX_INTEGER}
-    OR kept.bytes_rx::numeric + batch.bytes_rx > {MAX_INTEGER}
-    OR kept.bytes_tx::numeric + batch.bytes_tx > {MAX_INTEGER}
-ORDER BY 1, batch.src_app COLLATE "C", batch.dest_app COLLATE "C", batch.vpc_id COLLATE "C" LIMIT 1"""
-
 _ROWS = msgspec.json.Decoder(list[FlowSum])
 _Result = TypeVar("_Result")
 
@@ -85,10 +69,9 @@ class PostgresqlEngine:
         self._pool = Pool(lambda: connect(parameters))
         # Peewee writes the statements; the connections are psycopg's own, for its COPY and its pipelines.
         self._writer = PostgresqlDatabase(None)
-        self._begin: tuple[str, ...] = (
-            "BEGIN ISOLATION LEVEL READ COMMITTED",
-            f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'",
-        )
+        self._may_copy = True
+        # What is acknowledged is on disk, whatever the server's default is, or becomes.
+        self._begin: tuple[str, ...] = (_BEGIN, _SETTINGS)
         try:
             self._persist(lambda connection: self._prepare(connection, citus_shards))
         except CannotOpen:
@@ -105,10 +88,10 @@ class PostgresqlEngine:
         if encoding != "UTF8":
             raise CannotOpen(f"The PostgreSQL database is in {encoding}, and must be in UTF8 to hold every name")
         migrate(connection, citus_shards)
-        row = connection.execute("SELECT current_setting('synchronous_commit')").fetchone()
-        if row == ("off",):
-            # What is acknowledged is on disk, whatever the server's default is.
-            self._begin = (*self._begin, "SET LOCAL synchronous_commit = on")
+        asked = "SELECT has_database_privilege(current_database(), 'TEMPORARY')"
+        self._may_copy = connection.execute(asked).fetchone() == (True,)
+        if is_cluster(connection):
+            self._begin = (_BEGIN, *_CITUS_SETTINGS)
 
     def sql(self, query: Any) -> str:
         """Write a Peewee query as PostgreSQL's SQL, with psycopg's placeholders."""
@@ -119,7 +102,7 @@ class PostgresqlEngine:
 
         Raises OutcomeUnknown where the connection breaks during the commit.
         """
-        write = self._add_by_copy if len(sums) >= COPY_FROM else self._add_by_arrays
+        write = self._add_by_copy if len(sums) >= COPY_FROM and self._may_copy else self._add_by_arrays
 
         def transaction(connection: Connection) -> None:
             with undone_on_error(connection):
@@ -134,16 +117,16 @@ class PostgresqlEngine:
     def _add_by_arrays(self, connection: Connection, sums: Sequence[FlowSum]) -> None:
         with connection.pipeline():
             self._start(connection)
-            connection.execute(_ADD_ARRAYS, [*_columns(sums), _slot(connection)])
+            connection.execute(upsert.ADD_ARRAYS, [*_columns(sums), _slot(connection)])
 
     def _add_by_copy(self, connection: Connection, sums: Sequence[FlowSum]) -> None:
         with connection.pipeline():
             self._start(connection)
-            connection.execute(_BATCH_TABLE)
-        with connection.cursor() as cursor, cursor.copy(f"COPY flow_batch ({_COLUMNS}) FROM STDIN") as copy:
+            connection.execute(upsert.MAKE_BATCH)
+        with connection.cursor() as cursor, cursor.copy(upsert.COPY_BATCH) as copy:
             for row in sums:
                 copy.write_row(row)
-        connection.execute(_ADD_COPY, [_slot(connection)])
+        connection.execute(upsert.ADD_COPY, [_slot(connection)])
 
     def _start(self, connection: Connection) -> None:
         for statement in self._begin:
@@ -153,7 +136,7 @@ class PostgresqlEngine:
         """Find the first sum that is too large: by itself, or with what is kept."""
         alone = [row for row in sums if max(row[4:]) > MAX_INTEGER][:1]
         fit = [row for row in sums if max(row[4:]) <= MAX_INTEGER]
-        kept = self._fetch(_TOO_LARGE, _columns(fit)) if fit else []
+        kept = self._fetch(upsert.TOO_LARGE, _columns(fit)) if fit else []
         found = [FlowKey(*row[:4]) for row in (*alone, *kept)]
         # Where there is none any more, the sums have been removed meanwhile.
         return SumTooLarge(min(found)) if found else StoreUnavailable("a sum was too large, and is no more")
@@ -165,7 +148,7 @@ class PostgresqlEngine:
         statements in a transaction of one moment would each give up the interpreter lock: measured half the pages a
         second from 16 connections.
         """
-        items = f"SELECT json_agg(json_build_array({_COLUMNS}))::text FROM ({rows_sql}) AS page"
+        items = f"SELECT json_agg(json_build_array({upsert.COLUMNS}))::text FROM ({rows_sql}) AS page"
         sql = f"SELECT * FROM ({count_sql}) AS counted, ({items}) AS listed"
         ((total, found),) = self._fetch(sql, (hour, hour, limit, offset))
         return HourPage(total or 0, _ROWS.decode(found) if found else [])
@@ -179,10 +162,11 @@ class PostgresqlEngine:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Lend a connection inside a write transaction, which is not tried again."""
+        """Lend a connection inside a write transaction that keeps other writers out, and is not tried again."""
         with told(), self._lent() as connection:
             with undone_on_error(connection):
                 self._start(connection)
+                connection.execute("LOCK TABLE flow_sum, hour_count IN SHARE ROW EXCLUSIVE MODE")
                 yield connection
             commit(connection)
 
@@ -211,6 +195,10 @@ class PostgresqlEngine:
         connection = self._pool.take()
         try:
             yield connection
+        except psycopg.Error as error:
+            if is_of_elsewhere(error):
+                connection.close()
+            raise
         finally:
             if connection.info.transaction_status == TransactionStatus.IDLE:
                 self._pool.give(connection)

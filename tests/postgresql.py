@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import psycopg
+
 SECONDS = 60
 QUICK = ("fsync=off", "full_page_writes=off", "max_connections=200")
 """What suits tests: nothing they write has to outlive a power cut."""
@@ -74,7 +76,7 @@ class PostgreSQL:
         deadline = time.monotonic() + SECONDS
         while not self._ready(self._process.pid):
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("PostgreSQL did not start:\n" + (self._data / "log").read_text()[-2_000:])
+                raise RuntimeError("PostgreSQL did not start:\n" + self.log()[-2_000:])
             time.sleep(0.01)
 
     def _ready(self, pid: int) -> bool:
@@ -84,6 +86,24 @@ class PostgreSQL:
         except FileNotFoundError:
             return False
         return bool(lines) and lines[0] == str(pid) and lines[-1] == "ready"
+
+    def log(self) -> str:
+        """Read what the server has logged."""
+        return (self._data / "log").read_text()
+
+    @contextmanager
+    def frozen(self, application: str) -> Iterator[None]:
+        """Keep the sessions of an application from running for a while, as a machine does that swaps or hangs."""
+        with psycopg.connect(self.url, autocommit=True) as admin:
+            asked = "SELECT pid FROM pg_stat_activity WHERE application_name = %s"
+            pids = [pid for (pid,) in admin.execute(asked, (application,))]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop serving: SIGINT ends every session first, SIGQUIT ends at once, as a crash would."""

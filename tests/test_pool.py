@@ -1,5 +1,6 @@
 """A pool lends each connection to one thread at a time."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from storage.pool import Pool
@@ -28,7 +29,8 @@ def test_the_last_connection_given_back_is_the_first_taken() -> None:
 
 def test_no_connection_is_with_two_threads_and_there_are_no_more_than_threads() -> None:
     made: list[Made] = []
-    busy: set[int] = set()
+    together = threading.Barrier(8)
+    taken: list[list[Made]] = []
 
     def connect() -> Made:
         made.append(Made())
@@ -36,17 +38,21 @@ def test_no_connection_is_with_two_threads_and_there_are_no_more_than_threads() 
 
     pool = Pool(connect)
 
-    def use(_: int) -> bool:
-        connection = pool.take()
-        alone = id(connection) not in busy
-        busy.add(id(connection))
-        busy.remove(id(connection))
-        pool.give(connection)
-        return alone
+    def use(_: int) -> None:
+        mine = []
+        for _ in range(50):
+            connection = pool.take()
+            mine.append(connection)
+            # Until all eight have one.
+            together.wait(60)
+            pool.give(connection)
+            together.wait(60)
+        taken.append(mine)
 
     with ThreadPoolExecutor(8) as threads:
-        assert all(threads.map(use, range(2_000)))
-    assert 1 <= len(made) <= 8
+        list(threads.map(use, range(8)))
+    assert len(made) == 8
+    assert all(len(set(map(id, round_))) == 8 for round_ in zip(*taken, strict=True))
 
 
 def test_clear_closes_what_is_idle_and_leaves_what_is_lent() -> None:

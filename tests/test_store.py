@@ -201,7 +201,9 @@ def test_many_writers_on_the_same_keys_lose_nothing(store: FlowStore) -> None:
     assert sum(s[6] for s in sums) == 2 * 8 * 25 * 10
 
 
-def test_a_reader_sees_whole_batches_and_their_total(store: FlowStore) -> None:
+def test_a_reader_sees_whole_batches_and_their_total(store: FlowStore, engine: str) -> None:
+    if "Citus" in versions()[engine]:
+        pytest.skip("a cluster does not promise it: see the README")
     stop = False
 
     def write() -> None:

@@ -46,6 +46,8 @@ def migrate(connection: Any, citus_shards: int) -> None:
     if not any(outstanding(_version(connection), STEPS, "The database")):
         return
     with connection.transaction():
+        # Else, where the default is stricter, what another process has made meanwhile would stay unseen.
+        connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         connection.execute("CREATE TABLE IF NOT EXISTS flow_schema (version integer NOT NULL)")
         version = _version(connection)

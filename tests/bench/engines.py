@@ -97,7 +97,8 @@ def _growth(store: SumStore, keys: Sequence[traffic.Key], hour: int) -> Iterator
                 list(pool.map(partial(_write, store), batches))
             rates[writers] = writers * 10 * WRITERS_ROWS / (time.perf_counter() - started)
         figures = ", ".join(f"{writers}: {rate:,.0f}" for writers, rate in rates.items()) + " rows/s"
-        yield Line(f"Store: PostgreSQL, writers of {name}", figures, f"{rates[4] / rates[1]:.2f}", "", True)
+        growth = rates[4] / rates[1]
+        yield Line(f"Store: PostgreSQL, writers of {name}", figures, f"{growth:.2f}", ">= 1", growth >= 1)
 
 
 def _write(store: SumStore, batches: Sequence[list[FlowSum]]) -> None:
