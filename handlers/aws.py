@@ -64,7 +64,7 @@ def _service() -> tuple[FlowStore, Settings]:
         raise SettingsError(
             "DATABASE_URL names a SQLite file, which would be one instance's own and vanish with it: name PostgreSQL"
         )
-    return LazyStore(settings.database_url, settings.citus_shards), settings
+    return LazyStore(settings.database_url, settings.citus_shards, settings.idempotency_hours), settings
 
 
 # While an instance starts it has more of a processor than later, so the driver is imported here. A setting that is

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from operator import itemgetter
+from typing import cast
 
 from handlers.aggregate import aggregate
 from handlers.codec import BatchAccepted, decode, encode, flow_page
+from handlers.idempotency import delivery_of, read_key, replay
 from handlers.query import parse_hour_query
-from handlers.record import FlowRecord, FlowStore
+from handlers.record import AlreadyDelivered, Delivery, FlowRecord, FlowStore
 from handlers.settings import Settings
 from handlers.web import Request, RequestError, Response
 
@@ -16,7 +18,9 @@ _RECORDS = itemgetter(4)
 
 
 def post_flows(request: Request, store: FlowStore, settings: Settings) -> Response:
-    """Count a JSON array of flow objects, all of them or none; they are on disk when this returns.
+    """Count a JSON array of flow objects, all of them or none, and once for each Idempotency-Key.
+
+    They are on disk when this returns.
 
     Raises RequestError 415 (not JSON), 413 (body too long), 422 (bad records), 406 (too many), and what the store
     raises.
@@ -24,7 +28,8 @@ def post_flows(request: Request, store: FlowStore, settings: Settings) -> Respon
     _check_media(request)
     if len(request.body) > settings.max_body_bytes:
         raise RequestError(413, f"The body is longer than {settings.max_body_bytes} bytes; send smaller batches")
-    return ingest(decode(request.body, settings.max_batch_flows), store, settings)
+    key = read_key(request)
+    return ingest(decode(request.body, settings.max_batch_flows), request, key, store, settings)
 
 
 def get_flows(request: Request, store: FlowStore, settings: Settings) -> Response:
@@ -34,14 +39,25 @@ def get_flows(request: Request, store: FlowStore, settings: Settings) -> Respons
     return Response(200, encode(flow_page(found, asked.page, asked.size)), records=len(found.sums))
 
 
-def ingest(records: Iterable[FlowRecord], store: FlowStore, settings: Settings) -> Response:
-    """Count decoded records: the common door behind every format. Raises RequestError 406 on too many of them."""
+def ingest(
+    records: Iterable[FlowRecord], request: Request, key: str | None, store: FlowStore, settings: Settings
+) -> Response:
+    """Count decoded records: the common door behind every format.
+
+    Raises RequestError 406 on too many of them, 422 on a key that another request has had.
+    """
     sums = aggregate(records)
     accepted = sum(map(_RECORDS, sums))
     if accepted > settings.max_batch_flows:
         raise RequestError(406, "Too many flow objects are being registered")
-    store.add(sums)
-    return Response(201, encode(BatchAccepted(accepted, len(sums))), records=accepted)
+    answer = encode(BatchAccepted(accepted, len(sums)))
+    delivery = None if key is None else delivery_of(request, key, answer)
+    try:
+        store.add(sums, () if delivery is None else (delivery,))
+    except AlreadyDelivered as known:
+        # Raised for a delivery only.
+        return replay(known, cast("Delivery", delivery))
+    return Response(201, answer, records=accepted)
 
 
 def _check_media(request: Request) -> None:

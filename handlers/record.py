@@ -1,6 +1,6 @@
 """The flow record, its key and its sums, and what a handler asks of storage."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, NamedTuple, Protocol, TypeAlias
 
 import msgspec
@@ -67,6 +67,28 @@ class SumTooLarge(Exception):
         self.key = key
 
 
+class Delivery(NamedTuple):
+    """A batch as its sender knows it: by a key of its own within a scope, with what was sent, and what was answered."""
+
+    scope: str
+    key: str
+    fingerprint: bytes
+    answer: bytes
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """What tells deliveries apart."""
+        return self.scope, self.key
+
+
+class AlreadyDelivered(Exception):
+    """Some of the deliveries are stored already, with these contents; nothing of what was to be added was stored."""
+
+    def __init__(self, found: Mapping[tuple[str, str], Delivery]) -> None:
+        super().__init__(found)
+        self.found = found
+
+
 class StoreUnavailable(Exception):
     """The store is busy, full or out of reach for now; nothing of the batch was stored."""
 
@@ -78,10 +100,11 @@ class OutcomeUnknown(StoreUnavailable):
 class FlowStore(Protocol):
     """Where sums live."""
 
-    def add(self, sums: Sequence[FlowSum]) -> None:
-        """Add a batch's sums, each key once and in key order, to the stored ones: all of them or none.
+    def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery] = ()) -> None:
+        """Add sums, each key once and in key order, to the stored ones, with their deliveries: all of it or nothing.
 
-        They are on disk when this returns. Raises SumTooLarge, StoreUnavailable or OutcomeUnknown.
+        It is on disk when this returns. Where a delivery is just being stored by another, this waits for it. Raises
+        AlreadyDelivered, SumTooLarge, StoreUnavailable or OutcomeUnknown.
         """
         ...
 

@@ -28,6 +28,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     citus_shards: Annotated[
         int, Meta(ge=1, le=64_000, description="Shards of each table that is made on a Citus cluster; a few a node.")
     ] = 8
+    idempotency_hours: Annotated[
+        int, Meta(ge=1, le=8_760, description="Hours that the keys of batches, and their answers, are kept.")
+    ] = 24
     threads: Annotated[int, Meta(ge=1, le=1_000, description="Requests worked on at once.")] = 32
     max_batch_flows: Annotated[
         int, Meta(ge=1, le=MAX_INTEGER, description="Flow objects one POST may hold; more are refused with 406.")

@@ -44,7 +44,7 @@ def main() -> int:
 def _serve(settings: Settings) -> int:
     connections = min(CONNECTIONS, max(10, _allow_open_files(OPEN_FILES) // 2 - 100))
     _give_large_blocks_back()
-    opened = open_store(settings.database_url, settings.citus_shards)
+    opened = open_store(settings.database_url, settings.citus_shards, settings.idempotency_hours)
     store = GroupCommit(opened, opened.writers)
     server = Server(create_app(store, settings), settings, connections)
     stop_on_signals(server)

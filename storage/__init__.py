@@ -9,9 +9,10 @@ from storage.store import SumStore
 __all__ = ["CannotOpen", "LazyStore", "SumStore", "open_store"]
 
 
-def open_store(url: str, citus_shards: int = 8) -> SumStore:
+def open_store(url: str, citus_shards: int = 8, idempotency_hours: int = 24) -> SumStore:
     """Open the store at a database URL, bringing its schema up to date. Raises CannotOpen.
 
-    ``citus_shards`` is how many shards each table gets that is made on a Citus cluster.
+    ``citus_shards`` is how many shards each table gets that is made on a Citus cluster, ``idempotency_hours`` how long
+    deliveries are kept.
     """
-    return SumStore(engine_of(url)(url, citus_shards))
+    return SumStore(engine_of(url)(url, citus_shards, idempotency_hours))

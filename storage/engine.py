@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from urllib.parse import SplitResult, urlsplit
 
-from handlers.record import FlowSum, HourPage
+from handlers.record import Delivery, FlowSum, HourPage
 
 
 class CannotOpen(Exception):
@@ -22,8 +22,8 @@ class Engine(Protocol):
         """Write a Peewee query in this database's SQL; its values become parameters."""
         ...
 
-    def add(self, sums: Sequence[FlowSum]) -> None:
-        """Add sums to the stored ones; see FlowStore. There is at least one."""
+    def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]) -> None:
+        """Add sums to the stored ones, with their deliveries; see FlowStore. There is at least one of either."""
         ...
 
     def page(self, count_sql: str, rows_sql: str, hour: int, limit: int, offset: int) -> HourPage:
@@ -53,17 +53,17 @@ class Engine(Protocol):
         ...
 
 
-def engine_of(url: str) -> Callable[[str, int], Engine]:
+def engine_of(url: str) -> Callable[[str, int, int], Engine]:
     """Import the engine that a URL such as ``sqlite:///flows.db`` or ``postgresql://user@host/name`` asks for.
 
-    Called with the URL, and the number of shards that a new table gets on a Citus cluster, it opens the database. An
-    engine, and its driver, is imported only where a URL asks for it. Both raise CannotOpen.
+    Called with the URL, the shards that a new table gets on a Citus cluster, and the hours that deliveries are kept, it
+    opens the database. An engine, and its driver, is imported only where a URL asks for it. Both raise CannotOpen.
     """
     scheme = split_url(url).scheme
     if scheme == "sqlite":
         from storage.sqlite import SqliteEngine
 
-        return lambda url, _: SqliteEngine(url)
+        return lambda url, _, idempotency_hours: SqliteEngine(url, idempotency_hours)
     if scheme in ("postgresql", "postgres"):
         try:
             from storage.postgresql import PostgresqlEngine

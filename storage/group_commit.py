@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from handlers.record import FlowStore, FlowSum, HourPage, StoreUnavailable
+from handlers.record import AlreadyDelivered, Delivery, FlowStore, FlowSum, HourPage, StoreUnavailable
 
 MAX_GROUP_SUMS = 100_000
 """Sums that end a group: a large batch gains nothing from company, and memory should stay bounded."""
@@ -20,10 +20,11 @@ connections, 3,400 a second with one leader, 2,800 with four.
 class _Batch:
     """A batch on its way to disk, and the thread that waits for it."""
 
-    __slots__ = ("error", "settled", "sums", "turn")
+    __slots__ = ("deliveries", "error", "settled", "sums", "turn")
 
-    def __init__(self, sums: Sequence[FlowSum]) -> None:
+    def __init__(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]) -> None:
         self.sums = sums
+        self.deliveries = deliveries
         self.settled = False
         self.error: Exception | None = None
         # A bare lock costs a tenth of an Event, and one thread waits for it at most once.
@@ -47,13 +48,13 @@ class GroupCommit:
         self._waiting: deque[_Batch] = deque()
         self._led = False
 
-    def add(self, sums: Sequence[FlowSum]) -> None:
+    def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery] = ()) -> None:
         """Add a batch; see FlowStore. A batch that cannot be stored fails alone."""
         if self._beside is not None and len(sums) >= LARGE:
             with self._beside:
-                self._store.add(sums)
+                self._store.add(sums, deliveries)
             return
-        batch = _Batch(sums)
+        batch = _Batch(sums, deliveries)
         with self._lock:
             self._waiting.append(batch)
             follows, self._led = self._led, True
@@ -95,11 +96,20 @@ class GroupCommit:
         return group
 
     def _settle(self, group: list[_Batch]) -> None:
-        """Commit a group in one transaction; halve one that is refused until the batch to blame stands alone."""
+        """Commit a group in one transaction; halve one that is refused until the batch to blame stands alone.
+
+        Batches that have been delivered already are taken out of it. One that comes twice is committed, and then found
+        so.
+        """
+        group, twice = _apart(group)
         try:
-            self._store.add(_merge(group))
+            self._store.add(_merge(group), [delivery for batch in group for delivery in batch.deliveries])
         except StoreUnavailable as error:
-            _end(group, error)
+            _end(group + twice, error)
+            return
+        except AlreadyDelivered as error:
+            _end([batch for batch in group if _known(batch, error)], error)
+            self._settle_what_is_left(group, error)
         except Exception as error:  # whatever it is, it belongs to the threads that wait
             if len(group) == 1:
                 _end(group, error)
@@ -109,12 +119,35 @@ class GroupCommit:
                 self._settle(group[middle:])
         else:
             _end(group, None)
+        if twice:
+            self._settle(twice)
+
+    def _settle_what_is_left(self, group: list[_Batch], error: AlreadyDelivered) -> None:
+        left = [batch for batch in group if not _known(batch, error)]
+        if left:
+            self._settle(left)
 
 
 def _end(group: list[_Batch], error: Exception | None) -> None:
     for batch in group:
         batch.error = error
         batch.settled = True
+
+
+def _known(batch: _Batch, error: AlreadyDelivered) -> bool:
+    return any(delivery.name in error.found for delivery in batch.deliveries)
+
+
+def _apart(group: list[_Batch]) -> tuple[list[_Batch], list[_Batch]]:
+    """Part a group into batches whose deliveries differ, and those that come a second time."""
+    names: set[tuple[str, str]] = set()
+    first: list[_Batch] = []
+    twice: list[_Batch] = []
+    for batch in group:
+        own = {delivery.name for delivery in batch.deliveries}
+        (twice if own & names else first).append(batch)
+        names |= own
+    return first, twice
 
 
 def _merge(group: list[_Batch]) -> Sequence[FlowSum]:

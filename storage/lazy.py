@@ -4,7 +4,7 @@ import contextlib
 import threading
 from collections.abc import Sequence
 
-from handlers.record import FlowSum, HourPage, StoreUnavailable
+from handlers.record import Delivery, FlowSum, HourPage, StoreUnavailable
 from storage.engine import CannotOpen, engine_of
 from storage.store import SumStore
 
@@ -12,19 +12,19 @@ from storage.store import SumStore
 class LazyStore:
     """A FlowStore at a database URL, for a process that starts before its first question and outlives its database."""
 
-    def __init__(self, url: str, citus_shards: int) -> None:
+    def __init__(self, url: str, citus_shards: int, idempotency_hours: int) -> None:
         """Import the engine, and connect to nothing yet."""
         self._url = url
-        self._citus_shards = citus_shards
+        self._parameters = citus_shards, idempotency_hours
         self._lock = threading.Lock()
         self._store: SumStore | None = None
         # What is wrong with the URL is told when the store is used.
         with contextlib.suppress(CannotOpen):
             engine_of(url)
 
-    def add(self, sums: Sequence[FlowSum]) -> None:
-        """Add a batch's sums; see FlowStore."""
-        self._opened().add(sums)
+    def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery] = ()) -> None:
+        """Add sums and their deliveries; see FlowStore."""
+        self._opened().add(sums, deliveries)
 
     def read(self, hour: int, offset: int, limit: int) -> HourPage:
         """Read a part of an hour's sums; see FlowStore."""
@@ -40,7 +40,7 @@ class LazyStore:
         with self._lock:
             if self._store is None:
                 try:
-                    self._store = SumStore(engine_of(self._url)(self._url, self._citus_shards))
+                    self._store = SumStore(engine_of(self._url)(self._url, *self._parameters))
                 except CannotOpen as error:
                     raise StoreUnavailable(str(error)) from error
             return self._store

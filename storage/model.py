@@ -1,6 +1,6 @@
 """The Peewee models: what the store's statements are made from."""
 
-from peewee import BigIntegerField, CompositeKey, Model, TextField
+from peewee import BigIntegerField, BlobField, CompositeKey, Model, TextField
 
 
 class FlowSumRow(Model):
@@ -31,3 +31,19 @@ class HourCount(Model):
         """On SQLite a trigger keeps it; on PostgreSQL the upsert does, in one of several rows an hour."""
 
         table_name = "hour_count"
+
+
+class DeliveryRow(Model):
+    """A batch's key in its sender's scope, a hash of what was sent, and the answer, stored at so many epoch seconds."""
+
+    scope = TextField()
+    key = TextField()
+    fingerprint = BlobField()
+    answer = BlobField()
+    stored_at = BigIntegerField()
+
+    class Meta:
+        """Kept for IDEMPOTENCY_HOURS."""
+
+        table_name = "delivery"
+        primary_key = CompositeKey("scope", "key")

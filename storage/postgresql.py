@@ -1,5 +1,6 @@
 """PostgreSQL: many writers at once, on one server or on a cluster of them."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -9,9 +10,19 @@ import psycopg
 from peewee import PostgresqlDatabase
 from psycopg.pq import TransactionStatus
 
-from handlers.record import MAX_INTEGER, FlowKey, FlowSum, HourPage, StoreUnavailable, SumTooLarge
+from handlers.record import (
+    MAX_INTEGER,
+    AlreadyDelivered,
+    Delivery,
+    FlowKey,
+    FlowSum,
+    HourPage,
+    StoreUnavailable,
+    SumTooLarge,
+)
 from storage import upsert
 from storage.citus import is_cluster
+from storage.delivery import Pruning, known, stored_rows
 from storage.engine import CannotOpen
 from storage.libpq import (
     BUSY_SECONDS,
@@ -54,13 +65,15 @@ _CITUS_SETTINGS = (
 _ROWS = msgspec.json.Decoder(list[FlowSum])
 _Result = TypeVar("_Result")
 
+logger = logging.getLogger(__name__)
+
 
 class PostgresqlEngine:
     """One PostgreSQL database, reached over as many connections as threads are busy."""
 
     writers = 4
 
-    def __init__(self, url: str, citus_shards: int) -> None:
+    def __init__(self, url: str, citus_shards: int, idempotency_hours: int) -> None:
         """Open ``postgresql://user:password@host:port/name?option=value``, with whatever options libpq knows.
 
         See https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING
@@ -70,6 +83,7 @@ class PostgresqlEngine:
         # Peewee writes the statements; the connections are psycopg's own, for its COPY and its pipelines.
         self._writer = PostgresqlDatabase(None)
         self._may_copy = True
+        self._pruning = Pruning(idempotency_hours)
         # What is acknowledged is on disk, whatever the server's default is, or becomes.
         self._begin: tuple[str, ...] = (_BEGIN, _SETTINGS)
         try:
@@ -97,7 +111,7 @@ class PostgresqlEngine:
         """Write a Peewee query as PostgreSQL's SQL, with psycopg's placeholders."""
         return str(self._writer.get_sql_context().parse(query)[0])
 
-    def add(self, sums: Sequence[FlowSum]) -> None:
+    def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]) -> None:
         """Upsert sums in key order in one transaction: by arrays where they are few, by COPY where they are many.
 
         Raises OutcomeUnknown where the connection breaks during the commit.
@@ -106,34 +120,64 @@ class PostgresqlEngine:
 
         def transaction(connection: Connection) -> None:
             with undone_on_error(connection):
-                write(connection, sums)
+                new = set(write(connection, sums, deliveries))
+                # Here its own are seen as well.
+                if old := [delivery for delivery in deliveries if delivery.name not in new]:
+                    raise _known(connection, old)
             commit(connection)
+            if deliveries:
+                self._prune(connection, len(deliveries))
 
         try:
             self._persist(transaction)
         except psycopg.errors.NumericValueOutOfRange as error:
-            raise self._refusal(sums) from error
+            raise self._refusal(sums, deliveries) from error
 
-    def _add_by_arrays(self, connection: Connection, sums: Sequence[FlowSum]) -> None:
+    def _add_by_arrays(
+        self, connection: Connection, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]
+    ) -> list[Any]:
         with connection.pipeline():
-            self._start(connection)
-            connection.execute(upsert.ADD_ARRAYS, [*_columns(sums), _slot(connection)])
+            new = self._start(connection, deliveries)
+            if sums:
+                connection.execute(upsert.ADD_ARRAYS, [*_columns(sums), _slot(connection)])
+        return new.fetchall() if deliveries else []
 
-    def _add_by_copy(self, connection: Connection, sums: Sequence[FlowSum]) -> None:
+    def _add_by_copy(
+        self, connection: Connection, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]
+    ) -> list[Any]:
         with connection.pipeline():
-            self._start(connection)
+            new = self._start(connection, deliveries)
             connection.execute(upsert.MAKE_BATCH)
         with connection.cursor() as cursor, cursor.copy(upsert.COPY_BATCH) as copy:
             for row in sums:
                 copy.write_row(row)
         connection.execute(upsert.ADD_COPY, [_slot(connection)])
+        return new.fetchall() if deliveries else []
 
-    def _start(self, connection: Connection) -> None:
+    def _start(self, connection: Connection, deliveries: Sequence[Delivery] = ()) -> "psycopg.Cursor[tuple[Any, ...]]":
+        """Begin a write transaction, deliveries first: the cursor has those of their keys that are new."""
         for statement in self._begin:
-            connection.execute(statement)
+            cursor = connection.execute(statement)
+        if deliveries:
+            cursor = connection.execute(upsert.DELIVER, _columns(stored_rows(deliveries)))
+        return cursor
 
-    def _refusal(self, sums: Sequence[FlowSum]) -> Exception:
-        """Find the first sum that is too large: by itself, or with what is kept."""
+    def _prune(self, connection: Connection, come: int) -> None:
+        """Remove old deliveries, if it is time. The batch is committed: what fails here must not concern it."""
+        if due := self._pruning.due(come):
+            try:
+                connection.execute(upsert.PRUNE_DELIVERIES, due)
+            except (psycopg.Error, StoreUnavailable):
+                self._pruning.rest()
+                logger.warning("old deliveries cannot be removed; trying again in an hour", exc_info=True)
+
+    def _refusal(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]) -> Exception:
+        """Find the first sum that is too large: by itself, or with what is kept; or that the batch is known already."""
+        if deliveries:
+            with self._lent() as connection:
+                error = _known(connection, deliveries)
+            if isinstance(error, AlreadyDelivered):
+                return error
         alone = [row for row in sums if max(row[4:]) > MAX_INTEGER][:1]
         fit = [row for row in sums if max(row[4:]) <= MAX_INTEGER]
         kept = self._fetch(upsert.TOO_LARGE, _columns(fit)) if fit else []
@@ -166,14 +210,14 @@ class PostgresqlEngine:
         with told(), self._lent() as connection:
             with undone_on_error(connection):
                 self._start(connection)
-                connection.execute("LOCK TABLE flow_sum, hour_count IN SHARE ROW EXCLUSIVE MODE")
+                connection.execute("LOCK TABLE flow_sum, hour_count, delivery IN SHARE ROW EXCLUSIVE MODE")
                 yield connection
             commit(connection)
 
     def shrink(self) -> None:
         """Return what is free at the tables' ends to the file system, and the rest to the tables."""
         with told(), self._lent() as connection:
-            connection.execute("VACUUM flow_sum, hour_count")
+            connection.execute("VACUUM flow_sum, hour_count, delivery")
 
     def close(self) -> None:
         """Close every connection."""
@@ -208,8 +252,15 @@ class PostgresqlEngine:
                 self._pool.clear()
 
 
-def _columns(sums: Sequence[FlowSum]) -> list[list[Any]]:
-    return [list(column) for column in zip(*sums, strict=True)]
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _known(connection: Connection, deliveries: Sequence[Delivery]) -> Exception:
+    """Look up which deliveries are stored already."""
+    names = _columns([delivery.name for delivery in deliveries])
+    error = known(connection.execute(upsert.FIND_DELIVERIES, names))
+    return error if error.found else StoreUnavailable("a delivery was stored already, and is no more")
 
 
 def _slot(connection: Connection) -> int:

@@ -13,7 +13,9 @@ from urllib.parse import unquote
 import msgspec
 from peewee import EXCLUDED, OperationalError, PeeweeException, SqliteDatabase
 
-from handlers.record import FlowKey, FlowSum, HourPage, StoreUnavailable, SumTooLarge
+from handlers.record import Delivery, FlowKey, FlowSum, HourPage, StoreUnavailable, SumTooLarge
+from storage.delivery import COLUMNS as DELIVERY_COLUMNS
+from storage.delivery import FIND, PRUNE, Pruning, known, stored_rows
 from storage.engine import CannotOpen, split_url
 from storage.migrations.sqlite import migrate
 from storage.model import FlowSumRow
@@ -31,6 +33,8 @@ Each statement gives up the interpreter lock, and under load waits a millisecond
 
 _VALUES = "(?, ?, ?, ?, ?, ?, ?)"
 _COLUMNS = "hour, src_app, dest_app, vpc_id, records, bytes_rx, bytes_tx"
+_DELIVER = f"INSERT INTO delivery ({DELIVERY_COLUMNS}) VALUES "
+_PRUNE = PRUNE.format(seconds="?", most="?")
 _ROWS = msgspec.json.Decoder(list[FlowSum])
 _TEMPORARY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
 # auto_vacuum can only be chosen before the first table, and before WAL writes the file's header.
@@ -49,7 +53,7 @@ class SqliteEngine:
 
     writers = 1
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, idempotency_hours: int) -> None:
         """Open ``sqlite:///relative/path`` or ``sqlite:////absolute/path``, making the file where there is none."""
         if sqlite3.sqlite_version_info < OLDEST:
             raise CannotOpen(f"SQLite is {sqlite3.sqlite_version}, and must be {'.'.join(map(str, OLDEST))} or newer")
@@ -70,21 +74,37 @@ class SqliteEngine:
             self._writer.close()
             raise CannotOpen(f"{self.path} cannot be opened: {error}") from error
         self._upsert_one = self.sql(_upsert())
+        self._pruning = Pruning(idempotency_hours)
 
     def sql(self, query: Any) -> str:
         """Write a Peewee query as SQLite's SQL."""
         return str(self._writer.get_sql_context().parse(query)[0])
 
-    def add(self, sums: Sequence[FlowSum]) -> None:
+    def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]) -> None:
         """Upsert sums, many a statement; what fits into one needs no transaction around it."""
         with self._turn, _told():
             connection = self._writer.connection()
-            if len(sums) <= ROWS_A_STATEMENT:
+            if len(sums) <= ROWS_A_STATEMENT and not deliveries:
                 self._upsert(connection, sums)
                 return
             with _transaction(connection):
+                if deliveries:
+                    self._deliver(connection, deliveries)
                 for start in range(0, len(sums), ROWS_A_STATEMENT):
                     self._upsert(connection, sums[start : start + ROWS_A_STATEMENT])
+
+    def _deliver(self, connection: sqlite3.Connection, deliveries: Sequence[Delivery]) -> None:
+        """Insert deliveries, and remove some that are old. Raises AlreadyDelivered."""
+        try:
+            # As for sums, one statement: each is another wait for the interpreter lock.
+            values = ", ".join(["(?, ?, ?, ?, ?)"] * len(deliveries))
+            connection.execute(_DELIVER + values, tuple(chain.from_iterable(stored_rows(deliveries))))
+        except sqlite3.IntegrityError:
+            keys = ", ".join(["(?, ?)"] * len(deliveries))
+            names = tuple(chain.from_iterable(delivery.name for delivery in deliveries))
+            raise known(connection.execute(FIND.format(keys=f"VALUES {keys}"), names)) from None
+        if due := self._pruning.due(len(deliveries)):
+            connection.execute(_PRUNE, due)
 
     def _upsert(self, connection: sqlite3.Connection, rows: Sequence[FlowSum]) -> None:
         try:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from peewee import Value, fn
 
-from handlers.record import FlowSum, HourPage
+from handlers.record import Delivery, FlowSum, HourPage
 from storage.engine import Engine
-from storage.model import FlowSumRow, HourCount
+from storage.model import DeliveryRow, FlowSumRow, HourCount
 
 NEAR = 1_000
 """Sums that are walked over in less time than it takes to look from which end a page is nearer."""
@@ -31,10 +31,10 @@ class SumStore:
         self._forwards_sql = engine.sql(forwards)
         self._backwards_sql = engine.sql(backwards)
 
-    def add(self, sums: Sequence[FlowSum]) -> None:
-        """Add a batch's sums in one transaction; see FlowStore."""
-        if sums:
-            self._engine.add(sums)
+    def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery] = ()) -> None:
+        """Add sums and their deliveries in one transaction; see FlowStore."""
+        if sums or deliveries:
+            self._engine.add(sums, deliveries)
 
     def read(self, hour: int, offset: int, limit: int) -> HourPage:
         """Read a part of an hour's sums, and the kept count of them; see FlowStore."""
@@ -51,10 +51,14 @@ class SumStore:
         return self._engine.page(self._count_sql, self._forwards_sql, hour, limit, offset)
 
     def clear(self) -> int:
-        """Remove every sum, give the space back, and return how many there were. Raises StoreUnavailable."""
+        """Remove every sum and delivery, give the space back, and return how many sums there were.
+
+        Raises StoreUnavailable.
+        """
         with self._engine.writing() as connection:
             removed: int = connection.execute(self._engine.sql(FlowSumRow.delete())).rowcount
             connection.execute(self._engine.sql(HourCount.delete()))
+            connection.execute(self._engine.sql(DeliveryRow.delete()))
         self._engine.shrink()
         return removed
 

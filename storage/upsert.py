@@ -1,6 +1,8 @@
 """The statements by which PostgreSQL adds a batch to the stored sums, and finds what is too large."""
 
 from handlers.record import MAX_INTEGER
+from storage.delivery import COLUMNS as DELIVERY_COLUMNS
+from storage.delivery import FIND, PRUNE
 
 COLUMNS = "hour, src_app, dest_app, vpc_id, records, bytes_rx, bytes_tx"
 
@@ -45,3 +47,12 @@ WHERE kept.records::numeric + batch.records > {MAX_INTEGER}
     OR kept.bytes_tx::numeric + batch.bytes_tx > {MAX_INTEGER}
 ORDER BY 1, batch.src_app COLLATE "C", batch.dest_app COLLATE "C", batch.vpc_id COLLATE "C" LIMIT 1"""
 """Takes an array for each column; finds the first key whose sum would pass what a bigint holds."""
+
+DELIVER = f"""\
+INSERT INTO delivery ({DELIVERY_COLUMNS})
+SELECT * FROM unnest(%b::text[], %b::text[], %b::bytea[], %b::bytea[], %b::bigint[]) ORDER BY 1, 2
+ON CONFLICT (scope, key) DO NOTHING RETURNING scope, key"""
+"""Takes an array for each column; waits for another that is just storing a key; gives those that were not there."""
+
+FIND_DELIVERIES = FIND.format(keys="SELECT * FROM unnest(%b::text[], %b::text[])")
+PRUNE_DELIVERIES = PRUNE.format(seconds="%s", most="%s")

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from handlers.record import FlowRecord, FlowSum
+from handlers.record import Delivery, FlowRecord, FlowSum
 
 SAMPLE = [
     {"src_app": "foo", "dest_app": "bar", "vpc_id": "vpc-0", "bytes_tx": 100, "bytes_rx": 300, "hour": 1},
@@ -50,6 +50,13 @@ def make_sum(
 ) -> FlowSum:
     """Make a key's sum as the store takes it."""
     return hour, src_app, dest_app, vpc_id, records, bytes_rx, bytes_tx
+
+
+def make_delivery(
+    key: str = "key-1", *, scope: str = "", fingerprint: bytes = b"sent", answer: bytes = b"{}"
+) -> Delivery:
+    """Make a batch's mark."""
+    return Delivery(scope, key, fingerprint, answer)
 
 
 def to_json(value: Any) -> bytes:

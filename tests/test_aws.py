@@ -168,7 +168,7 @@ def test_an_answer_too_large_for_an_event_is_a_422_naming_size_and_one_that_just
 
 def test_a_store_that_cannot_be_opened_is_unavailable_until_it_can(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/later/flows.db"
-    ask = EDGES["HTTP API"](LazyStore(url, 8), Settings())
+    ask = EDGES["HTTP API"](LazyStore(url, 8, 24), Settings())
 
     assert ask("GET", "/flows?hour=1").status == 503
     assert ask("GET", "/").status == 200
@@ -179,7 +179,7 @@ def test_a_store_that_cannot_be_opened_is_unavailable_until_it_can(tmp_path: Pat
 
 @pytest.mark.parametrize("url", ["mysql://user:secret@host/name", "nonsense"])
 def test_a_wrong_url_is_unavailable_and_not_told(url: str) -> None:
-    answered = EDGES["HTTP API"](LazyStore(url, 8), Settings())("GET", "/flows?hour=1")
+    answered = EDGES["HTTP API"](LazyStore(url, 8, 24), Settings())("GET", "/flows?hour=1")
 
     assert answered.status == 503
     assert b"secret" not in answered.body
@@ -188,12 +188,12 @@ def test_a_wrong_url_is_unavailable_and_not_told(url: str) -> None:
 def test_a_lazy_store_is_opened_once_and_closed(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
 
-    def counted(url: str) -> Callable[[str, int], Engine]:
+    def counted(url: str) -> Callable[[str, int, int], Engine]:
         opened.append(url)
         return engine_of(url)
 
     monkeypatch.setattr(storage.lazy, "engine_of", counted)
-    store = LazyStore(database_url, 8)
+    store = LazyStore(database_url, 8, 24)
     store.close()
     opened.clear()
 

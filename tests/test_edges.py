@@ -169,7 +169,7 @@ class Broken:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def add(self, sums: Any) -> None:
+    def add(self, sums: Any, deliveries: Any = ()) -> None:
         raise self.error
 
     def read(self, hour: int, offset: int, limit: int) -> HourPage:

@@ -6,10 +6,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from handlers.record import MAX_INTEGER, FlowKey, FlowSum, HourPage, StoreUnavailable, SumTooLarge
+from handlers.record import (
+    MAX_INTEGER,
+    AlreadyDelivered,
+    Delivery,
+    FlowKey,
+    FlowSum,
+    HourPage,
+    StoreUnavailable,
+    SumTooLarge,
+)
 from storage import SumStore, group_commit
 from storage.group_commit import GroupCommit
-from tests.factories import make_sum
+from tests.factories import make_delivery, make_sum
 
 
 class Gate:
@@ -23,12 +32,12 @@ class Gate:
         self.fails_with: Exception | None = None
         self.closed = False
 
-    def add(self, sums: Sequence[FlowSum]) -> None:
+    def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery] = ()) -> None:
         self.arrived.release()
         self.passes.acquire()
         if self.fails_with is not None:
             raise self.fails_with
-        self.store.add(sums)
+        self.store.add(sums, deliveries)
         self.commits.append(sums)
 
     def read(self, hour: int, offset: int, limit: int) -> HourPage:
@@ -202,6 +211,47 @@ def test_a_large_batch_waits_for_its_turn_where_the_store_takes_one_writer(
         future.result()
 
     assert sorted(map(len, writers.gate.commits)) == [1, 3]
+
+
+def test_a_delivery_that_comes_twice_into_a_group_is_counted_once(writers: Writers, sum_store: SumStore) -> None:
+    twice = make_delivery("twice")
+    futures = writers.start([make_sum("first")], [make_sum("a")])
+    for number, (sums, delivery) in enumerate([([make_sum("b")], twice), ([make_sum("b")], twice)], start=2):
+        futures.append(writers.pool.submit(writers.grouped.add, sums, [delivery]))
+        while len(writers.grouped._waiting) < number:
+            pass
+
+    writers.gate.open()
+    for future in futures[:3]:
+        future.result()
+    with pytest.raises(AlreadyDelivered):
+        futures[3].result()
+
+    assert [row[4] for row in sum_store.read(1, 0, 10).sums] == [1, 1, 1]
+
+
+def test_what_is_known_is_taken_out_of_its_group_and_the_rest_is_counted(writers: Writers, sum_store: SumStore) -> None:
+    sum_store.add([make_sum("known")], [make_delivery("known")])
+    futures = writers.start([make_sum("first")])
+    batches = [("a", "new"), ("known", "known"), ("b", "other")]
+    for number, (name, key) in enumerate(batches, start=1):
+        futures.append(writers.pool.submit(writers.grouped.add, [make_sum(name)], [make_delivery(key)]))
+        while len(writers.grouped._waiting) < number:
+            pass
+
+    writers.gate.open()
+    with pytest.raises(AlreadyDelivered) as caught:
+        futures.pop(2).result()
+    for future in futures:
+        future.result()
+
+    assert list(caught.value.found) == [("", "known")]
+    assert [(row[1], row[4]) for row in sum_store.read(1, 0, 10).sums] == [
+        ("a", 1),
+        ("b", 1),
+        ("first", 1),
+        ("known", 1),
+    ]
 
 
 def test_closing_it_closes_the_store_it_wraps(sum_store: SumStore) -> None:

@@ -23,7 +23,7 @@ import storage.libpq
 from handlers.record import OutcomeUnknown, StoreUnavailable
 from storage import CannotOpen, SumStore, open_store
 from storage.migrations.postgresql import STEPS
-from storage.model import FlowSumRow, HourCount
+from storage.model import DeliveryRow, FlowSumRow, HourCount
 from storage.postgresql import COPY_FROM, PostgresqlEngine
 from tests.engines import SERVER
 from tests.factories import SAMPLE, SAMPLE_HOUR_2, from_json, make_sum
@@ -87,8 +87,8 @@ def until(met: Callable[[], T]) -> T:
 TERMINATED = "PERFORM pg_terminate_backend(pg_backend_pid())"
 
 
-@pytest.mark.parametrize("model", [FlowSumRow, HourCount])
-def test_the_schema_has_the_columns_of_the_model(raw: Raw, model: type[FlowSumRow | HourCount]) -> None:
+@pytest.mark.parametrize("model", [FlowSumRow, HourCount, DeliveryRow])
+def test_the_schema_has_the_columns_of_the_model(raw: Raw, model: type[FlowSumRow | HourCount | DeliveryRow]) -> None:
     columns = raw.execute(
         "SELECT attname, collname FROM pg_attribute LEFT JOIN pg_collation c ON c.oid = attcollation "
         "WHERE attrelid = %s::regclass AND attnum > 0",
@@ -116,7 +116,7 @@ def test_a_database_of_a_newer_version_is_refused(raw: Raw, database_url: str) -
 
 
 def test_another_programs_table_of_our_name_is_refused_and_left_alone(raw: Raw, database_url: str) -> None:
-    raw.execute("DROP TABLE flow_schema, flow_sum, hour_count")
+    raw.execute("DROP TABLE flow_schema, flow_sum, hour_count, delivery")
     raw.execute("CREATE TABLE flow_sum (theirs integer)")
 
     assert 'relation "flow_sum" already exists' in refusal(database_url)
@@ -129,7 +129,7 @@ def test_a_role_that_may_only_read_and_write_rows_is_enough_once_the_tables_are_
     schema, role = database_url.rpartition("%3D")[2], f"role_{os.urandom(4).hex()}"
     raw.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'pass'")
     raw.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
-    raw.execute(f"GRANT SELECT, INSERT, UPDATE ON flow_sum, hour_count TO {role}")
+    raw.execute(f"GRANT SELECT, INSERT, UPDATE ON flow_sum, hour_count, delivery TO {role}")
     raw.execute(f"GRANT SELECT ON flow_schema TO {role}")
     netloc = urlsplit(database_url).netloc
 
@@ -149,7 +149,7 @@ def test_a_role_without_the_right_to_temporary_tables_stores_large_batches_too(o
     parts = urlsplit(other_server.url)
     with psycopg.connect(other_server.url, autocommit=True) as admin:
         admin.execute("CREATE ROLE plain LOGIN PASSWORD 'pass'")
-        admin.execute("GRANT SELECT, INSERT, UPDATE ON flow_sum, hour_count, flow_schema TO plain")
+        admin.execute("GRANT SELECT, INSERT, UPDATE ON flow_sum, hour_count, delivery, flow_schema TO plain")
         admin.execute("REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC")
         plain = open_store(parts._replace(netloc=f"plain:pass@{parts.hostname}:{parts.port}").geturl())
 
@@ -430,8 +430,8 @@ def test_writers_of_new_keys_in_one_hour_do_not_wait_for_one_another(sum_store: 
     engine = sum_store._engine
     assert isinstance(engine, PostgresqlEngine)
     with engine._lent() as one, engine._lent() as other:
-        engine._add_by_arrays(one, [make_sum("one")])
-        engine._add_by_arrays(other, [make_sum("other")])
+        engine._add_by_arrays(one, [make_sum("one")], ())
+        engine._add_by_arrays(other, [make_sum("other")], ())
         for connection in (other, one):
             connection.execute("COMMIT")
 

@@ -14,6 +14,7 @@ def test_nothing_set_means_the_defaults_of_the_contract() -> None:
         "PORT": 8080,
         "DATABASE_URL": "sqlite:///flows.db",
         "CITUS_SHARDS": 8,
+        "IDEMPOTENCY_HOURS": 24,
         "THREADS": 32,
         "MAX_BATCH_FLOWS": 100_000,
         "MAX_BODY_BYTES": 67_108_864,

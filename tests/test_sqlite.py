@@ -14,7 +14,7 @@ import storage.sqlite
 from handlers.record import StoreUnavailable
 from storage import CannotOpen, SumStore, open_store
 from storage.migrations.sqlite import STEPS
-from storage.model import FlowSumRow, HourCount
+from storage.model import DeliveryRow, FlowSumRow, HourCount
 from tests.factories import make_sum
 
 
@@ -57,8 +57,10 @@ def test_the_file_is_as_the_design_wants_it(sum_store: SumStore) -> None:
     assert ddl.endswith("PRIMARY KEY (hour, src_app, dest_app, vpc_id)\n) STRICT, WITHOUT ROWID")
 
 
-@pytest.mark.parametrize("model", [FlowSumRow, HourCount])
-def test_the_schema_has_the_columns_of_the_model(sum_store: SumStore, model: type[FlowSumRow | HourCount]) -> None:
+@pytest.mark.parametrize("model", [FlowSumRow, HourCount, DeliveryRow])
+def test_the_schema_has_the_columns_of_the_model(
+    sum_store: SumStore, model: type[FlowSumRow | HourCount | DeliveryRow]
+) -> None:
     with sum_store._engine.writing() as connection:
         columns = connection.execute(f"SELECT name, pk FROM pragma_table_info('{model._meta.table_name}')").fetchall()
 

@@ -32,7 +32,22 @@ CREATE TABLE hour_count (
 ) WITH (fillfactor = 50)""",
 )
 
-STEPS = (_SUMS,)
+_DELIVERIES = (
+    """\
+CREATE TABLE delivery (
+    scope text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    fingerprint bytea NOT NULL,
+    answer bytea NOT NULL,
+    stored_at bigint NOT NULL,
+    PRIMARY KEY (scope, key)
+)""",
+    "CREATE INDEX delivery_by_age ON delivery (stored_at)",
+)
+
+STEPS = (_SUMS, _DELIVERIES)
+_MADE = (("flow_sum", "hour_count"), ("delivery",))
+"""The tables that each step makes."""
 
 _LOCK = 0x666C6F7773
 """One process at a time makes or changes the tables: "flows" as a number, for pg_advisory_xact_lock."""
@@ -54,8 +69,7 @@ def migrate(connection: Any, citus_shards: int) -> None:
         for number, step in outstanding(version, STEPS, "The database"):
             for statement in step:
                 connection.execute(statement)
-            if step is _SUMS:
-                distribute(connection, citus_shards)
+            distribute(connection, citus_shards, _MADE[number - 1])
             connection.execute("DELETE FROM flow_schema")
             connection.execute("INSERT INTO flow_schema VALUES (%s)", (number,))
 

@@ -27,7 +27,20 @@ END""",
     "INSERT INTO hour_count SELECT hour, count(*) FROM flow_sum GROUP BY hour",
 )
 
-STEPS = (_SUMS, _HOUR_COUNTS)
+_DELIVERIES = (
+    """\
+CREATE TABLE delivery (
+    scope TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    answer BLOB NOT NULL,
+    stored_at INTEGER NOT NULL,
+    PRIMARY KEY (scope, key)
+) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX delivery_by_age ON delivery (stored_at)",
+)
+
+STEPS = (_SUMS, _HOUR_COUNTS, _DELIVERIES)
 
 
 def migrate(database: Any) -> None:

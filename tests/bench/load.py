@@ -42,10 +42,12 @@ def _after(head: bytes, name: bytes) -> bytes:
     return head.split(name, 1)[1].split(b"\r\n", 1)[0]
 
 
-def post(body: bytes) -> bytes:
-    """Write a POST /flows request."""
-    head = f"POST /flows HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+def post(body: bytes, key: str = "") -> bytes:
+    """Write a POST /flows request, with an Idempotency-Key if there is one."""
+    lines = ["POST /flows HTTP/1.1", "Host: b", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+    if key:
+        lines.append(f'Idempotency-Key: "{key}"')
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def get(path: str) -> bytes:

@@ -73,6 +73,21 @@ def small_posts(noop: Running, ours: Running) -> Iterator[Line]:
     for connections, least in ((16, 0.45), (64, 0.6)):
         rates = _rates(noop, ours, reports, reports, connections, (201, 201))
         yield _at_least(f"POSTs of 10 records, {connections} connections", *rates, least)
+    yield _keyed_posts(ours)
+
+
+def _keyed_posts(ours: Running) -> Line:
+    """The same from 16 connections, each with a key of its own, against those without, in turn."""
+    bodies = [traffic.make_report(10, seed) for seed in range(3_000)]
+    plain = itertools.cycle([post(body) for body in bodies])
+    keyed = (post(body, f"agent-{number:09}") for number, body in enumerate(itertools.cycle(bodies)))
+    rates: tuple[list[float], list[float]] = ([], [])
+    for _ in range(ROUNDS):
+        for requests, seen in zip((plain, keyed), rates, strict=True):
+            seen.append(requests_a_second(ours.port, requests, 16, SECONDS, 201))
+    without, with_key = map(statistics.median, rates)
+    figures = f"{with_key:,.0f}/s; without {without:,.0f}/s"
+    return Line("POSTs of 10 records with keys, 16 connections", figures, f"{with_key / without:.2f}", "", True)
 
 
 def pages(noop: Running, ours: Running) -> Iterator[Line]:

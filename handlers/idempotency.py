@@ -1,0 +1,53 @@
+"""Idempotency-Key: the sender's name for a batch, by which one sent again is known and counted once.
+
+https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header
+"""
+
+import hashlib
+import re
+
+from handlers.record import AlreadyDelivered, Delivery
+from handlers.web import Fault, Request, RequestError, Response, invalid
+
+HEADER = "idempotency-key"
+
+# A string of RFC 8941, or the same bare, which many clients send.
+_QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
+_BARE = re.compile(r"[!#-+\--:<-\[\]-~]+")
+_MAX_CHARACTERS = 255
+
+
+def read_key(request: Request) -> str | None:
+    """Read the key of a request, None where there is none. Raises RequestError (422)."""
+    text = request.headers.get(HEADER)
+    if text is None:
+        return None
+    text = text.strip(" \t")
+    if quoted := _QUOTED.fullmatch(text):
+        key = re.sub(r"\\(.)", r"\1", quoted[1])
+    else:
+        key = text if _BARE.fullmatch(text) else ""
+    if not 1 <= len(key) <= _MAX_CHARACTERS:
+        expected = f'Expected one string of 1 to {_MAX_CHARACTERS} printable ASCII characters, as in "8e03978e-40d5"'
+        raise invalid([Fault(("header", HEADER), expected)], 1)
+    return key
+
+
+def delivery_of(request: Request, key: str, answer: bytes) -> Delivery:
+    """Make the delivery of a request: its fingerprint is SHA-256 over the body, its type and its Prefer."""
+    fingerprint = hashlib.sha256()
+    for name in ("content-type", "prefer"):
+        value = request.headers.get(name, "").strip().lower().encode("utf-8", "surrogatepass")
+        fingerprint.update(b"%d:%b" % (len(value), value))
+    fingerprint.update(request.body)
+    return Delivery("", key, fingerprint.digest(), answer)
+
+
+def replay(known: AlreadyDelivered, sent: Delivery) -> Response:
+    """Answer as before. Raises RequestError (422) where something else was sent under the same key."""
+    stored = known.found[sent.name]
+    if stored.fingerprint != sent.fingerprint:
+        message = "The request is invalid: another request has had this Idempotency-Key; nothing was counted"
+        fault = {"loc": ("header", HEADER), "msg": "Had by another request before"}
+        raise RequestError(422, message, members={"errors": [fault], "errors_total": 1})
+    return Response(201, stored.answer, (("Idempotency-Replayed", "true"),))

@@ -1,0 +1,56 @@
+"""Deliveries: the sender's key of each batch, kept with its answer in the transaction of its sums."""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from handlers.record import AlreadyDelivered, Delivery
+
+COLUMNS = "scope, key, fingerprint, answer, stored_at"
+
+FIND = "SELECT scope, key, fingerprint, answer FROM delivery WHERE (scope, key) IN ({keys})"
+"""Finds the deliveries of some keys."""
+
+PRUNE = (
+    "DELETE FROM delivery WHERE (scope, key) IN "
+    "(SELECT scope, key FROM delivery WHERE stored_at < {seconds} ORDER BY stored_at LIMIT {most})"
+)
+"""Removes the oldest of those stored before a time, in seconds since the Unix epoch, and so many at most."""
+
+PRUNE_EVERY_SECONDS = 1.0
+_BACKLOG = 100
+
+
+class Pruning:
+    """Says when old deliveries are to be removed, and how many: more than have come, and few enough to be quick."""
+
+    def __init__(self, hours: int) -> None:
+        """Keep deliveries for some hours."""
+        self._seconds = hours * 3_600
+        self._next = 0.0
+        self._come = 0
+
+    def due(self, come: int) -> tuple[int, int] | None:
+        """Note that some have come; tell what PRUNE takes when it is time to remove others."""
+        self._come += come
+        now = time.monotonic()
+        if now < self._next:
+            return None
+        most, self._come, self._next = 2 * self._come + _BACKLOG, 0, now + PRUNE_EVERY_SECONDS
+        return int(time.time()) - self._seconds, most
+
+    def rest(self) -> None:
+        """Let an hour go by, since removing is not possible."""
+        self._next = time.monotonic() + 3_600
+
+
+def stored_rows(deliveries: Sequence[Delivery]) -> list[tuple[str, str, bytes, bytes, int]]:
+    """Make the rows of deliveries that are stored now, in the order in which every writer takes them."""
+    now = int(time.time())
+    return sorted((*delivery, now) for delivery in deliveries)
+
+
+def known(rows: Iterable[Sequence[Any]]) -> AlreadyDelivered:
+    """Make the exception that tells which deliveries are stored already, from what FIND finds."""
+    found = [Delivery(*row) for row in rows]
+    return AlreadyDelivered({delivery.name: delivery for delivery in found})
