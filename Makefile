@@ -1,7 +1,7 @@
 # Everything a developer or an operator of one machine types. `make` alone lists it.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install_postgresql install_dev lock start_server stop_server shutdown purge_all submit_flow_data get_flow_data \
+.PHONY: help install install_postgresql install_dev lock start_server stop_server shutdown purge_all submit_flow_data get_flow_data send \
 	run_test test check format bench deploy_check build-WriteFunction build-ReadFunction
 
 PYTHON ?= python3
@@ -35,6 +35,10 @@ $(VENV)/.installed_postgresql: $(VENV)/.installed requirements-functions.lock
 	@$(PIP) --requirement requirements-functions.lock
 	@touch $@
 
+$(VENV)/.installed_agent: $(VENV)/.installed requirements-agent.lock
+	@$(PIP) --requirement requirements-agent.lock
+	@touch $@
+
 install_dev: $(VENV)/.installed_dev ## The same, with what tests and checks need
 
 $(VENV)/.installed_dev: $(VENV)/.installed requirements-dev.lock
@@ -51,6 +55,8 @@ lock: ## Pin anew what pyproject.toml asks for
 		--upgrade --group dev pyproject.toml --output-file requirements-dev.lock
 	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--upgrade --group deploy --output-file requirements-deploy.lock
+	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--upgrade --group agent --output-file requirements-agent.lock
 	@rm -rf $(VENV)-lock
 
 start_server: install ## Serve on http://127.0.0.1:8080 until Ctrl-C
@@ -70,6 +76,9 @@ submit_flow_data: ## POST the sample, local/samples/test_data1.json
 
 get_flow_data: ## GET the sums of an hour: make get_flow_data HOUR=2
 	@local/get_request.sh "hour=$(or $(HOUR),1)"
+
+send: $(VENV)/.installed_agent ## Send the flow records in files, each once: make send FILE="a.json b.csv.gz" URL=...
+	@exec $(BIN)/python -m local.agent $(FILE) --url $(or $(URL),http://127.0.0.1:$(or $(PORT),8080))
 
 run_test: install_dev ## Run the tests, with coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term-missing

@@ -14,7 +14,7 @@ ROOTS = {"local/__main__.py", "local/stop.py", "local/purge.py", "handlers/aws.p
 MAY_IMPORT = {
     "handlers": {"msgspec", "handlers"},
     "storage": {"peewee", "msgspec", "psycopg", "storage", "handlers.record"},
-    "local": {"falcon", "waitress", "handlers", "storage", "local"},
+    "local": {"falcon", "waitress", "msgspec", "urllib3", "tqdm", "handlers", "storage", "local"},
 }
 FILES = sorted(str(path.relative_to(ROOT)) for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))
 

@@ -26,7 +26,7 @@ from storage.migrations.postgresql import STEPS
 from storage.model import DeliveryRow, FlowSumRow, HourCount
 from storage.postgresql import COPY_FROM, PostgresqlEngine
 from tests.engines import SERVER
-from tests.factories import SAMPLE, SAMPLE_HOUR_2, from_json, make_sum
+from tests.factories import SAMPLE, SAMPLE_HOUR_2, from_json, make_delivery, make_sum
 from tests.postgresql import PostgreSQL
 from tests.process import ROOT, SECONDS, running
 
@@ -630,3 +630,18 @@ def test_the_local_server_answers_503_while_it_is_down(other_server: PostgreSQL,
             assert from_json(body)["request_id"] in (tmp_path / "server.log").read_text()
         assert str(urlsplit(other_server.url).password) not in (tmp_path / "server.log").read_text()
         assert server.ask("GET", "/flows?hour=2")[0] == 200
+
+
+def test_a_database_of_an_older_version_is_migrated_and_keeps_its_sums(raw: Raw, database_url: str) -> None:
+    raw.execute("DROP TABLE flow_schema, flow_sum, hour_count, delivery")
+    for statement in (*STEPS[0], "CREATE TABLE flow_schema (version integer)", "INSERT INTO flow_schema VALUES (1)"):
+        raw.execute(statement)
+    raw.execute("INSERT INTO flow_sum VALUES (1, 1, 300, 100, 'foo', 'bar', 'vpc-0')")
+    raw.execute("INSERT INTO hour_count VALUES (1, 5, 1)")
+
+    store = open_store(database_url)
+    store.add([make_sum()], [make_delivery()])
+
+    assert store.read(1, 0, 10) == (1, [make_sum(records=2, bytes_rx=600, bytes_tx=200)])
+    assert raw.execute("SELECT version FROM flow_schema").fetchall() == [(len(STEPS),)]
+    store.close()
