@@ -1,11 +1,13 @@
 """Flow records <-> bytes: an array of flow objects in, answers out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from typing import Any, NamedTuple
 
 import msgspec
 
 from handlers.record import FlowRecord, HourPage, well_named
+from handlers.web import Fault, RequestError, told_faults
 
 _BATCH = msgspec.json.Decoder(list[FlowRecord])
 _ENCODER = msgspec.json.Encoder()
@@ -41,7 +43,33 @@ class BatchAccepted(msgspec.Struct):
     flows: int
 
 
-def encode(answer: FlowPage | BatchAccepted) -> bytes:
+class BatchSifted(msgspec.Struct):
+    """The answer to a batch whose bad records were to be left out: how many these are, and what is wrong with them."""
+
+    accepted: int
+    flows: int
+    refused: int
+    errors: list[dict[str, Any]]
+    errors_total: int
+
+
+class Batch(NamedTuple):
+    """A decoded batch; ``refused`` bad records were left out, which have ``total`` faults, where that was preferred."""
+
+    records: Iterable[FlowRecord]
+    lenient: bool = False
+    refused: int = 0
+    faults: Sequence[Fault] = ()
+    total: int = 0
+
+    def answer(self, accepted: int, flows: int) -> BatchAccepted | BatchSifted:
+        """Answer that it is stored."""
+        if not self.lenient:
+            return BatchAccepted(accepted, flows)
+        return BatchSifted(accepted, flows, self.refused, told_faults(self.faults), self.total)
+
+
+def encode(answer: FlowPage | BatchAccepted | BatchSifted) -> bytes:
     """Write an answer as compact JSON."""
     return _ENCODER.encode(answer)
 
@@ -60,6 +88,20 @@ def decode(body: bytes, max_flows: int) -> Iterator[FlowRecord]:
     members are ignored; of a repeated member the last counts (RFC 8259 leaves it open).
     """
     return chain.from_iterable(_decode_parts(body, max_flows))
+
+
+def decode_leniently(body: bytes, max_flows: int) -> Batch:
+    """Read a JSON array of flow objects, leaving out those that are bad.
+
+    Raises RequestError 422 where the body is no JSON array, 406 where it holds more than ``max_flows`` elements.
+    """
+    try:
+        return Batch(list(decode(body, max_flows)), lenient=True)
+    except RequestError:
+        # Which of its records are good is another question than what is wrong with the first hundred.
+        from handlers.diagnose import look_leniently
+    sifted = look_leniently(body, max_flows)
+    return Batch(sifted.records, True, sifted.refused, sifted.faults, sifted.total)
 
 
 def _decode_parts(body: bytes, max_flows: int) -> Iterator[list[FlowRecord]]:

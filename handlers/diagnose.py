@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from handlers.record import MAX_NAMES_BYTES, FlowRecord, well_named
-from handlers.web import MAX_ERRORS_TOLD, Fault, RequestError, invalid
+from handlers.web import MAX_ERRORS_TOLD, TOO_MANY, Fault, RequestError, invalid
 
 _RECORD = msgspec.json.Decoder(FlowRecord)
 _SYNTAX = msgspec.json.Decoder(msgspec.Raw)
@@ -27,7 +27,7 @@ def look_again(body: bytes, max_flows: int) -> list[FlowRecord]:
     check_utf8(body)
     try:
         _SYNTAX.decode(body)
-        records, faults, total, cut = _sift(body, max_flows)
+        records, faults, total, _, cut = _sift(body, max_flows)
     except RecursionError:
         raise _malformed("JSON is nested too deeply") from None
     except msgspec.DecodeError as error:
@@ -36,6 +36,24 @@ def look_again(body: bytes, max_flows: int) -> list[FlowRecord]:
         note = f"; the batch holds more than {max_flows} elements, so only the first error is told" if cut else ""
         raise invalid(faults, total, note)
     return records
+
+
+def look_leniently(body: bytes, max_flows: int) -> "Sifted":
+    """Read a batch record by record, leaving out the bad ones.
+
+    Raises RequestError 422 where the body as a whole is bad, 406 where it holds more than ``max_flows`` elements.
+    """
+    check_utf8(body)
+    try:
+        _SYNTAX.decode(body)
+        sifted = _sift(body, max_flows, lenient=True)
+    except RecursionError:
+        raise _malformed("JSON is nested too deeply") from None
+    except msgspec.DecodeError as error:
+        raise _malformed(str(error)) from None
+    if sifted.cut:
+        raise RequestError(406, TOO_MANY)
+    return sifted
 
 
 def check_utf8(body: bytes) -> None:
@@ -53,18 +71,21 @@ def _malformed(message: str) -> RequestError:
     return invalid([Fault(("body",), message)], 1)
 
 
-class _Sifted(NamedTuple):
+class Sifted(NamedTuple):
+    """The good records of a batch, the first faults of the bad ones, how many faults, and how many bad records."""
+
     records: list[FlowRecord]
     faults: list[Fault]
     total: int
+    refused: int
     cut: bool
 
 
-def _sift(body: bytes, max_flows: int) -> _Sifted:
-    """Part the good records of an array from the faults of the bad ones."""
+def _sift(body: bytes, max_flows: int, *, lenient: bool = False) -> Sifted:
+    """Part the good records of an array from the faults of the bad ones; ``cut`` short when there are too many."""
     records: list[FlowRecord] = []
     faults: list[Fault] = []
-    total = 0
+    total = refused = 0
     for index, element in enumerate(_elements(body)):
         found = _read_record(element)
         if isinstance(found, FlowRecord):
@@ -72,11 +93,12 @@ def _sift(body: bytes, max_flows: int) -> _Sifted:
             records += [found] if len(records) <= max_flows else []
         else:
             total += len(found)
+            refused += 1
             room = MAX_ERRORS_TOLD - len(faults)
             faults += [Fault(("body", index, *fault.loc), fault.msg) for fault in found[:room]]
-        if faults and index >= max_flows:
-            return _Sifted([], faults[:1], 1, cut=True)
-    return _Sifted(records, faults, total, cut=False)
+        if (faults or lenient) and index >= max_flows:
+            return Sifted([], faults[:1], 1, refused, cut=True)
+    return Sifted(records, faults, total, refused, cut=False)
 
 
 def _elements(body: bytes) -> Iterator[memoryview]:

@@ -1,16 +1,16 @@
 """The /flows resource: take batches of flow records, answer questions about their sums."""
 
-from collections.abc import Iterable
 from operator import itemgetter
 from typing import cast
 
 from handlers.aggregate import aggregate
-from handlers.codec import BatchAccepted, decode, encode, flow_page
+from handlers.codec import Batch, decode, decode_leniently, encode, flow_page
 from handlers.idempotency import delivery_of, read_key, replay
+from handlers.prefer import LENIENT, prefers_lenient
 from handlers.query import parse_hour_query
-from handlers.record import AlreadyDelivered, Delivery, FlowRecord, FlowStore
+from handlers.record import AlreadyDelivered, Delivery, FlowStore
 from handlers.settings import Settings
-from handlers.web import Request, RequestError, Response
+from handlers.web import TOO_MANY, Request, RequestError, Response
 
 _JSON = "application/json"
 _RECORDS = itemgetter(4)
@@ -18,7 +18,7 @@ _RECORDS = itemgetter(4)
 
 
 def post_flows(request: Request, store: FlowStore, settings: Settings) -> Response:
-    """Count a JSON array of flow objects, all of them or none, and once for each Idempotency-Key.
+    """Count a JSON array of flow objects, once for each Idempotency-Key: all of them or none, or the good ones of them.
 
     They are on disk when this returns.
 
@@ -29,7 +29,11 @@ def post_flows(request: Request, store: FlowStore, settings: Settings) -> Respon
     if len(request.body) > settings.max_body_bytes:
         raise RequestError(413, f"The body is longer than {settings.max_body_bytes} bytes; send smaller batches")
     key = read_key(request)
-    return ingest(decode(request.body, settings.max_batch_flows), request, key, store, settings)
+    if prefers_lenient(request):
+        batch = decode_leniently(request.body, settings.max_batch_flows)
+    else:
+        batch = Batch(decode(request.body, settings.max_batch_flows))
+    return ingest(batch, request, key, store, settings)
 
 
 def get_flows(request: Request, store: FlowStore, settings: Settings) -> Response:
@@ -39,25 +43,24 @@ def get_flows(request: Request, store: FlowStore, settings: Settings) -> Respons
     return Response(200, encode(flow_page(found, asked.page, asked.size)), records=len(found.sums))
 
 
-def ingest(
-    records: Iterable[FlowRecord], request: Request, key: str | None, store: FlowStore, settings: Settings
-) -> Response:
+def ingest(batch: Batch, request: Request, key: str | None, store: FlowStore, settings: Settings) -> Response:
     """Count decoded records: the common door behind every format.
 
     Raises RequestError 406 on too many of them, 422 on a key that another request has had.
     """
-    sums = aggregate(records)
+    sums = aggregate(batch.records)
     accepted = sum(map(_RECORDS, sums))
     if accepted > settings.max_batch_flows:
-        raise RequestError(406, "Too many flow objects are being registered")
-    answer = encode(BatchAccepted(accepted, len(sums)))
+        raise RequestError(406, TOO_MANY)
+    answer = encode(batch.answer(accepted, len(sums)))
+    headers = (LENIENT,) if batch.lenient else ()
     delivery = None if key is None else delivery_of(request, key, answer)
     try:
         store.add(sums, () if delivery is None else (delivery,))
     except AlreadyDelivered as known:
         # Raised for a delivery only.
-        return replay(known, cast("Delivery", delivery))
-    return Response(201, answer, records=accepted)
+        return replay(known, cast("Delivery", delivery), headers)
+    return Response(201, answer, headers, accepted)
 
 
 def _check_media(request: Request) -> None:

@@ -43,11 +43,11 @@ def delivery_of(request: Request, key: str, answer: bytes) -> Delivery:
     return Delivery("", key, fingerprint.digest(), answer)
 
 
-def replay(known: AlreadyDelivered, sent: Delivery) -> Response:
+def replay(known: AlreadyDelivered, sent: Delivery, headers: tuple[tuple[str, str], ...]) -> Response:
     """Answer as before. Raises RequestError (422) where something else was sent under the same key."""
     stored = known.found[sent.name]
     if stored.fingerprint != sent.fingerprint:
         message = "The request is invalid: another request has had this Idempotency-Key; nothing was counted"
         fault = {"loc": ("header", HEADER), "msg": "Had by another request before"}
         raise RequestError(422, message, members={"errors": [fault], "errors_total": 1})
-    return Response(201, stored.answer, (("Idempotency-Replayed", "true"),))
+    return Response(201, stored.answer, (*headers, ("Idempotency-Replayed", "true")))

@@ -11,6 +11,8 @@ from handlers.record import MAX_INTEGER, OutcomeUnknown, StoreUnavailable, SumTo
 
 MAX_ERRORS_TOLD = 100
 RETRY_AFTER_SECONDS = 1
+TOO_MANY = "Too many flow objects are being registered"
+"""The message of every 406, and all there is in it."""
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +67,12 @@ def invalid(faults: Sequence[Fault], total: int, note: str = "") -> RequestError
     """Make the 422 that names the bad members: the first ``MAX_ERRORS_TOLD`` of ``total``, and the first in words."""
     first = ".".join(map(str, faults[0].loc)) + ": " + faults[0].msg
     message = f"The request is invalid: {first}" if total == 1 else f"The request has {total} errors, first: {first}"
-    told = [{"loc": fault.loc, "msg": fault.msg} for fault in faults[:MAX_ERRORS_TOLD]]
-    return RequestError(422, message + note, members={"errors": told, "errors_total": total})
+    return RequestError(422, message + note, members={"errors": told_faults(faults), "errors_total": total})
+
+
+def told_faults(faults: Sequence[Fault]) -> list[dict[str, Any]]:
+    """Put the first ``MAX_ERRORS_TOLD`` bad members into the shape in which they are told."""
+    return [{"loc": fault.loc, "msg": fault.msg} for fault in faults[:MAX_ERRORS_TOLD]]
 
 
 def error_response(
