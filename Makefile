@@ -119,7 +119,7 @@ build-WriteFunction build-ReadFunction:
 	@$(PYTHON) -m pip --disable-pip-version-check --quiet install --require-hashes --no-compile --only-binary :all: $(LAMBDA_PIP) \
 		--target "$(ARTIFACTS_DIR)" --requirement requirements-functions.lock
 	@cp -R handlers storage $(wildcard certs) "$(ARTIFACTS_DIR)"
-	@rm -rf "$(ARTIFACTS_DIR)/bin" "$(ARTIFACTS_DIR)/playhouse"
+	@rm -rf "$(ARTIFACTS_DIR)/bin" "$(ARTIFACTS_DIR)/playhouse" "$(ARTIFACTS_DIR)"/zstandard/_cffi*
 	@find "$(ARTIFACTS_DIR)" -name __pycache__ -prune -exec rm -rf {} +
 	@! $(PYTHON) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(LAMBDA_PYTHON)")' \
 		|| $(PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s "$(ARTIFACTS_DIR)" -p /var/task "$(ARTIFACTS_DIR)"

@@ -1,13 +1,14 @@
 """Flow records <-> bytes: an array of flow objects in, answers out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import cast
 
 import msgspec
 
+from handlers.batch import Batch, BatchAccepted, BatchSifted
 from handlers.record import FlowRecord, HourPage, well_named
-from handlers.web import Fault, RequestError, told_faults
+from handlers.web import RequestError
 
 _BATCH = msgspec.json.Decoder(list[FlowRecord])
 _ENCODER = msgspec.json.Encoder()
@@ -34,39 +35,6 @@ class FlowPage(msgspec.Struct):
     total: int
     page: int
     size: int
-
-
-class BatchAccepted(msgspec.Struct):
-    """The answer to a stored batch: the records taken, and the distinct keys among them."""
-
-    accepted: int
-    flows: int
-
-
-class BatchSifted(msgspec.Struct):
-    """The answer to a batch whose bad records were to be left out: how many these are, and what is wrong with them."""
-
-    accepted: int
-    flows: int
-    refused: int
-    errors: list[dict[str, Any]]
-    errors_total: int
-
-
-class Batch(NamedTuple):
-    """A decoded batch; ``refused`` bad records were left out, which have ``total`` faults, where that was preferred."""
-
-    records: Iterable[FlowRecord]
-    lenient: bool = False
-    refused: int = 0
-    faults: Sequence[Fault] = ()
-    total: int = 0
-
-    def answer(self, accepted: int, flows: int) -> BatchAccepted | BatchSifted:
-        """Answer that it is stored."""
-        if not self.lenient:
-            return BatchAccepted(accepted, flows)
-        return BatchSifted(accepted, flows, self.refused, told_faults(self.faults), self.total)
 
 
 def encode(answer: FlowPage | BatchAccepted | BatchSifted) -> bytes:
@@ -99,9 +67,8 @@ def decode_leniently(body: bytes, max_flows: int) -> Batch:
         return Batch(list(decode(body, max_flows)), lenient=True)
     except RequestError:
         # Which of its records are good is another question than what is wrong with the first hundred.
-        from handlers.diagnose import look_leniently
-    sifted = look_leniently(body, max_flows)
-    return Batch(sifted.records, True, sifted.refused, sifted.faults, sifted.total)
+        from handlers.diagnose import look_again
+    return look_again(body, max_flows, lenient=True)
 
 
 def _decode_parts(body: bytes, max_flows: int) -> Iterator[list[FlowRecord]]:
@@ -149,4 +116,4 @@ def _decode_whole(body: bytes, max_flows: int) -> list[FlowRecord]:
         return records
     from handlers.diagnose import look_again
 
-    return look_again(body, max_flows)
+    return cast("list[FlowRecord]", look_again(body, max_flows).records)

@@ -1,11 +1,12 @@
 """A second look at a batch that was refused as a whole: which record, which member, and why."""
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 
+from handlers.batch import Batch
 from handlers.record import MAX_NAMES_BYTES, FlowRecord, well_named
 from handlers.web import MAX_ERRORS_TOLD, TOO_MANY, Fault, RequestError, invalid
 
@@ -19,41 +20,54 @@ _UTF8_STEP = 1 << 20
 _NAMES_TOO_LONG = f"src_app, dest_app and vpc_id together take more than {MAX_NAMES_BYTES} bytes of UTF-8"
 
 
-def look_again(body: bytes, max_flows: int) -> list[FlowRecord]:
-    """Read a batch that failed as a whole record by record, to name everything that is wrong with it.
+class Found(NamedTuple):
+    """What a place of a batch holds: a record, or what is wrong with it; and its line, where the batch has lines."""
+
+    what: "FlowRecord | list[Fault]"
+    line: int | None = None
+
+
+def look_again(body: bytes, max_flows: int, *, lenient: bool = False) -> Batch:
+    """Read a batch that failed as a whole record by record, to name everything that is wrong with it, or leave it out.
 
     It may yet be good: a repeated member whose last value alone is valid fails only the typed decoder.
     """
     check_utf8(body)
     try:
         _SYNTAX.decode(body)
-        records, faults, total, _, cut = _sift(body, max_flows)
+        return sifted_batch((Found(read_record(element)) for element in _elements(body)), max_flows, lenient)
     except RecursionError:
         raise _malformed("JSON is nested too deeply") from None
     except msgspec.DecodeError as error:
         raise _malformed(str(error)) from None
-    if faults:
-        note = f"; the batch holds more than {max_flows} elements, so only the first error is told" if cut else ""
-        raise invalid(faults, total, note)
-    return records
 
 
-def look_leniently(body: bytes, max_flows: int) -> "Sifted":
-    """Read a batch record by record, leaving out the bad ones.
+def sifted_batch(found: Iterable[Found], max_flows: int, lenient: bool) -> Batch:
+    """Make a batch of the good records; refuse it because of the bad ones, or leave them out where that is preferred.
 
-    Raises RequestError 422 where the body as a whole is bad, 406 where it holds more than ``max_flows`` elements.
+    Raises RequestError: 422 that names each bad record and member, or only the first where there are more than
+    ``max_flows``; 406 where there are as many and bad ones may be left out.
     """
-    check_utf8(body)
-    try:
-        _SYNTAX.decode(body)
-        sifted = _sift(body, max_flows, lenient=True)
-    except RecursionError:
-        raise _malformed("JSON is nested too deeply") from None
-    except msgspec.DecodeError as error:
-        raise _malformed(str(error)) from None
-    if sifted.cut:
-        raise RequestError(406, TOO_MANY)
-    return sifted
+    records: list[FlowRecord] = []
+    faults: list[Fault] = []
+    total = refused = 0
+    for index, (what, line) in enumerate(found):
+        if isinstance(what, FlowRecord):
+            # One more than may be is enough for the handler to see that there are too many.
+            records += [what] if len(records) <= max_flows else []
+        else:
+            total += len(what)
+            refused += 1
+            room = MAX_ERRORS_TOLD - len(faults)
+            faults += [Fault(("body", index, *fault.loc), fault.msg, line) for fault in what[:room]]
+        if lenient and index >= max_flows:
+            raise RequestError(406, TOO_MANY)
+        if faults and index >= max_flows:
+            note = f"; the batch holds more than {max_flows} elements, so only the first error is told"
+            raise invalid(faults[:1], 1, note)
+    if faults and not lenient:
+        raise invalid(faults, total)
+    return Batch(records, lenient, refused, faults, total)
 
 
 def check_utf8(body: bytes) -> None:
@@ -69,36 +83,6 @@ def check_utf8(body: bytes) -> None:
 
 def _malformed(message: str) -> RequestError:
     return invalid([Fault(("body",), message)], 1)
-
-
-class Sifted(NamedTuple):
-    """The good records of a batch, the first faults of the bad ones, how many faults, and how many bad records."""
-
-    records: list[FlowRecord]
-    faults: list[Fault]
-    total: int
-    refused: int
-    cut: bool
-
-
-def _sift(body: bytes, max_flows: int, *, lenient: bool = False) -> Sifted:
-    """Part the good records of an array from the faults of the bad ones; ``cut`` short when there are too many."""
-    records: list[FlowRecord] = []
-    faults: list[Fault] = []
-    total = refused = 0
-    for index, element in enumerate(_elements(body)):
-        found = _read_record(element)
-        if isinstance(found, FlowRecord):
-            # One more than may be is enough for the handler to see that there are too many.
-            records += [found] if len(records) <= max_flows else []
-        else:
-            total += len(found)
-            refused += 1
-            room = MAX_ERRORS_TOLD - len(faults)
-            faults += [Fault(("body", index, *fault.loc), fault.msg) for fault in found[:room]]
-        if (faults or lenient) and index >= max_flows:
-            return Sifted([], faults[:1], 1, refused, cut=True)
-    return Sifted(records, faults, total, refused, cut=False)
 
 
 def _elements(body: bytes) -> Iterator[memoryview]:
@@ -127,7 +111,7 @@ def _value_end(text: memoryview) -> int:
     raise AssertionError("nothing follows an element, not even the end of its array")
 
 
-def _read_record(element: memoryview) -> FlowRecord | list[Fault]:
+def read_record(element: bytes | memoryview) -> FlowRecord | list[Fault]:
     """Read one flow object, or say of each of its members what is wrong; ``loc`` is relative to the object."""
     try:
         record = _RECORD.decode(element)

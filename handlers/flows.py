@@ -4,7 +4,10 @@ from operator import itemgetter
 from typing import cast
 
 from handlers.aggregate import aggregate
-from handlers.codec import Batch, decode, decode_leniently, encode, flow_page
+from handlers.batch import Batch
+from handlers.codec import encode, flow_page
+from handlers.compression import unpack
+from handlers.formats import decoder_of
 from handlers.idempotency import delivery_of, read_key, replay
 from handlers.prefer import LENIENT, prefers_lenient
 from handlers.query import parse_hour_query
@@ -12,27 +15,22 @@ from handlers.record import AlreadyDelivered, Delivery, FlowStore
 from handlers.settings import Settings
 from handlers.web import TOO_MANY, Request, RequestError, Response
 
-_JSON = "application/json"
 _RECORDS = itemgetter(4)
 """How many records a FlowSum has."""
 
 
 def post_flows(request: Request, store: FlowStore, settings: Settings) -> Response:
-    """Count a JSON array of flow objects, once for each Idempotency-Key: all of them or none, or the good ones of them.
+    """Count flow objects, once for each Idempotency-Key: all of them or none, or the good ones where that is preferred.
 
     They are on disk when this returns.
 
-    Raises RequestError 415 (not JSON), 413 (body too long), 422 (bad records), 406 (too many), and what the store
-    raises.
+    Raises RequestError 415 (a type or encoding that is not known), 413 (body too long), 422 (bad records), 406 (too
+    many), and what the store raises.
     """
-    _check_media(request)
-    if len(request.body) > settings.max_body_bytes:
-        raise RequestError(413, f"The body is longer than {settings.max_body_bytes} bytes; send smaller batches")
+    decode = decoder_of(request)
+    request = request._replace(body=unpack(request, settings.max_body_bytes))
     key = read_key(request)
-    if prefers_lenient(request):
-        batch = decode_leniently(request.body, settings.max_batch_flows)
-    else:
-        batch = Batch(decode(request.body, settings.max_batch_flows))
+    batch = decode(request.body, settings.max_batch_flows, prefers_lenient(request))
     return ingest(batch, request, key, store, settings)
 
 
@@ -61,13 +59,3 @@ def ingest(batch: Batch, request: Request, key: str | None, store: FlowStore, se
         # Raised for a delivery only.
         return replay(known, cast("Delivery", delivery), headers)
     return Response(201, answer, headers, accepted)
-
-
-def _check_media(request: Request) -> None:
-    """Let only plain JSON in UTF-8 pass. A missing Content-Type counts as JSON."""
-    media, _, parameters = request.headers.get("content-type", "").partition(";")
-    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
-    if media.strip().lower() not in ("", _JSON) or charset not in ("", "utf-8"):
-        raise RequestError(415, f"Send the flow objects as Content-Type: {_JSON}, in UTF-8")
-    if request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
-        raise RequestError(415, "Send the body without Content-Encoding", headers=(("Accept-Encoding", "identity"),))

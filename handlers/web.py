@@ -44,10 +44,16 @@ class Response(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """One bad member of a request."""
+    """One bad member of a request, and the line of the body that it is in, where the body has lines."""
 
     loc: Location
     msg: str
+    line: int | None = None
+
+    def told(self) -> dict[str, Any]:
+        """Put it into the shape in which it is told."""
+        told = {"loc": self.loc, "msg": self.msg}
+        return told if self.line is None else {**told, "line": self.line}
 
 
 class RequestError(Exception):
@@ -72,7 +78,7 @@ def invalid(faults: Sequence[Fault], total: int, note: str = "") -> RequestError
 
 def told_faults(faults: Sequence[Fault]) -> list[dict[str, Any]]:
     """Put the first ``MAX_ERRORS_TOLD`` bad members into the shape in which they are told."""
-    return [{"loc": fault.loc, "msg": fault.msg} for fault in faults[:MAX_ERRORS_TOLD]]
+    return [fault.told() for fault in faults[:MAX_ERRORS_TOLD]]
 
 
 def error_response(

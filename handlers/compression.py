@@ -1,0 +1,96 @@
+"""Content-Encoding: compressed bodies, unpacked in steps that stop at the limit."""
+
+import zlib
+from collections.abc import Callable, Iterator
+
+from handlers.web import Fault, Request, RequestError, invalid
+
+_STEP = 1 << 20
+_GZIP_WINDOW = 31
+_ZSTD_WINDOW = 8 << 20
+"""Bytes of history that a body may ask to be kept in memory: RFC 9659."""
+_ZSTD_INPUT = 256
+"""Bytes unpacked at a time. They become 8 MB at most, and zstandard gives out all at once."""
+
+
+def unpack(request: Request, limit: int) -> bytes:
+    """Give the body as it was before it was compressed.
+
+    Raises RequestError 415 (an encoding that is not known), 413 (longer than ``limit``, packed or unpacked) or 422
+    (not what it says it is).
+    """
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    unpacker = _UNPACKERS.get(encoding)
+    if unpacker is None and encoding not in ("", "identity"):
+        accepted = ", ".join(sorted({name.removeprefix("x-") for name in _UNPACKERS}))
+        raise RequestError(
+            415, f"Send the body with Content-Encoding {accepted}, or without", headers=(("Accept-Encoding", accepted),)
+        )
+    if len(request.body) > limit:
+        raise _too_long(limit)
+    return request.body if unpacker is None else _joined(unpacker(request.body), limit)
+
+
+def _joined(parts: Iterator[bytes], limit: int) -> bytes:
+    """Put together what is unpacked step by step, which ends where there is more than may be."""
+    taken = []
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > limit:
+            raise _too_long(limit)
+        taken.append(part)
+    return b"".join(taken)
+
+
+def _too_long(limit: int) -> RequestError:
+    return RequestError(413, f"The body is longer than {limit} bytes; send smaller batches")
+
+
+def _broken(name: str) -> RequestError:
+    return invalid(
+        [Fault(("body",), f"Expected {name}, as Content-Encoding says, and this is none, or not all of it")], 1
+    )
+
+
+def _gunzip(body: bytes) -> Iterator[bytes]:
+    """Unpack every member of a gzip file: RFC 1952."""
+    rest = body
+    while True:
+        member = zlib.decompressobj(_GZIP_WINDOW)
+        try:
+            while not member.eof:
+                part = member.decompress(rest, _STEP)
+                rest = member.unconsumed_tail
+                if not part and not rest and not member.eof:
+                    raise _broken("gzip")
+                yield part
+        except zlib.error:
+            raise _broken("gzip") from None
+        rest = member.unused_data
+        if not rest:
+            return
+
+
+def _unzstd(body: bytes) -> Iterator[bytes]:
+    """Unpack every frame of a zstd file: RFC 8878."""
+    # The one library here that only some requests need.
+    import zstandard
+
+    unpacker = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    rest = memoryview(body)
+    try:
+        while rest:
+            frame = unpacker.decompressobj()
+            while not frame.eof:
+                if not rest:
+                    raise _broken("zstd")
+                yield frame.decompress(rest[:_ZSTD_INPUT])
+                rest = rest[_ZSTD_INPUT:]
+            if frame.unused_data:
+                rest = memoryview(frame.unused_data + bytes(rest))
+    except zstandard.ZstdError:
+        raise _broken("zstd") from None
+
+
+_UNPACKERS: dict[str, Callable[[bytes], Iterator[bytes]]] = {"gzip": _gunzip, "x-gzip": _gunzip, "zstd": _unzstd}
