@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install install_postgresql install_dev lock start_server stop_server shutdown purge_all submit_flow_data get_flow_data send \
-	run_test test check format bench deploy_check build-WriteFunction build-ReadFunction
+	run_test test check format bench soak deploy_check build-WriteFunction build-ReadFunction
 
 PYTHON ?= python3
 # Not ?=: what an environment happens to call VENV is not ours to remove.
@@ -96,6 +96,9 @@ format: install_dev ## Put the code into its format
 
 bench: install_dev ## Measure speed and memory against the limits of this machine
 	@$(BIN)/python -m tests.bench
+
+soak: install_dev ## Throw mutated requests at a server: make soak MINUTES=10
+	@$(BIN)/python -m tests.soak $(or $(MINUTES),10)
 
 # In an environment of its own. The lock names everything; to pip, a pinned boto3[crt] is no boto3.
 $(VENV)-deploy/.installed: requirements-deploy.lock
