@@ -8,7 +8,7 @@ from handlers.batch import Batch
 from handlers.codec import encode, flow_page
 from handlers.compression import unpack
 from handlers.formats import decoder_of
-from handlers.idempotency import delivery_of, read_key, replay
+from handlers.idempotency import delivery_of, read_key, replay, replay_if_known
 from handlers.prefer import LENIENT, prefers_lenient
 from handlers.query import parse_hour_query
 from handlers.record import AlreadyDelivered, Delivery, FlowStore
@@ -30,8 +30,14 @@ def post_flows(request: Request, store: FlowStore, settings: Settings) -> Respon
     decode = decoder_of(request)
     request = request._replace(body=unpack(request, settings.max_body_bytes))
     key = read_key(request)
-    batch = decode(request.body, settings.max_batch_flows, prefers_lenient(request))
-    return ingest(batch, request, key, store, settings)
+    try:
+        batch = decode(request.body, settings.max_batch_flows, prefers_lenient(request))
+        return ingest(batch, request, key, store, settings)
+    except RequestError:
+        # What has been counted is answered as before, though it would be refused by now.
+        if key is None or (answered := replay_if_known(request, key, store)) is None:
+            raise
+        return answered
 
 
 def get_flows(request: Request, store: FlowStore, settings: Settings) -> Response:
@@ -51,11 +57,11 @@ def ingest(batch: Batch, request: Request, key: str | None, store: FlowStore, se
     if accepted > settings.max_batch_flows:
         raise RequestError(406, TOO_MANY)
     answer = encode(batch.answer(accepted, len(sums)))
-    headers = (LENIENT,) if batch.lenient else ()
     delivery = None if key is None else delivery_of(request, key, answer)
     try:
         store.add(sums, () if delivery is None else (delivery,))
     except AlreadyDelivered as known:
         # Raised for a delivery only.
-        return replay(known, cast("Delivery", delivery), headers)
-    return Response(201, answer, headers, accepted)
+        sent = cast("Delivery", delivery)
+        return replay(request, known.found[sent.name], sent)
+    return Response(201, answer, (LENIENT,) if batch.lenient else (), accepted)

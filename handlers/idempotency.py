@@ -6,13 +6,14 @@ https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header
 import hashlib
 import re
 
-from handlers.record import AlreadyDelivered, Delivery
+from handlers.prefer import LENIENT, prefers_lenient
+from handlers.record import Delivery, FlowStore
 from handlers.web import Fault, Request, RequestError, Response, invalid
 
 HEADER = "idempotency-key"
 
-# A string of RFC 8941, or the same bare, which many clients send.
-_QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
+# A string of RFC 8941, whose parameters mean nothing here, or the same bare, which many clients send.
+_QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"(?: *;[ -~]*)?')
 _BARE = re.compile(r"[!#-+\--:<-\[\]-~]+")
 _MAX_CHARACTERS = 255
 
@@ -43,11 +44,18 @@ def delivery_of(request: Request, key: str, answer: bytes) -> Delivery:
     return Delivery("", key, fingerprint.digest(), answer)
 
 
-def replay(known: AlreadyDelivered, sent: Delivery, headers: tuple[tuple[str, str], ...]) -> Response:
+def replay(request: Request, stored: Delivery, sent: Delivery) -> Response:
     """Answer as before. Raises RequestError (422) where something else was sent under the same key."""
-    stored = known.found[sent.name]
     if stored.fingerprint != sent.fingerprint:
         message = "The request is invalid: another request has had this Idempotency-Key; nothing was counted"
         fault = {"loc": ("header", HEADER), "msg": "Had by another request before"}
         raise RequestError(422, message, members={"errors": [fault], "errors_total": 1})
-    return Response(201, stored.answer, (*headers, ("Idempotency-Replayed", "true")))
+    applied = (LENIENT,) if prefers_lenient(request) else ()
+    return Response(201, stored.answer, (*applied, ("Idempotency-Replayed", "true")))
+
+
+def replay_if_known(request: Request, key: str, store: FlowStore) -> Response | None:
+    """Answer as before, where this very request has been counted."""
+    sent = delivery_of(request, key, b"")
+    stored = store.find(*sent.name)
+    return replay(request, stored, sent) if stored and stored.fingerprint == sent.fingerprint else None

@@ -115,6 +115,10 @@ class FlowStore(Protocol):
         """
         ...
 
+    def find(self, scope: str, key: str) -> Delivery | None:
+        """Find a delivery that is stored. Raises StoreUnavailable."""
+        ...
+
     def close(self) -> None:
         """Let go of every connection; the store is not used afterwards."""
         ...

@@ -19,6 +19,7 @@ PRUNE = (
 
 PRUNE_EVERY_SECONDS = 1.0
 _BACKLOG = 100
+_MOST = 5_000
 
 
 class Pruning:
@@ -36,12 +37,13 @@ class Pruning:
         now = time.monotonic()
         if now < self._next:
             return None
-        most, self._come, self._next = 2 * self._come + _BACKLOG, 0, now + PRUNE_EVERY_SECONDS
+        most = min(2 * self._come + _BACKLOG, _MOST)
+        self._come, self._next = 0, now + PRUNE_EVERY_SECONDS
         return int(time.time()) - self._seconds, most
 
-    def rest(self) -> None:
-        """Let an hour go by, since removing is not possible."""
-        self._next = time.monotonic() + 3_600
+    def rest(self, seconds: float) -> None:
+        """Let some time go by, since removing is not possible."""
+        self._next = time.monotonic() + seconds
 
 
 def stored_rows(deliveries: Sequence[Delivery]) -> list[tuple[str, str, bytes, bytes, int]]:

@@ -37,6 +37,10 @@ class Engine(Protocol):
         """Fetch an hour's count, which the query gives as NULL where there is none. Raises StoreUnavailable."""
         ...
 
+    def find(self, scope: str, key: str) -> Delivery | None:
+        """Find a delivery. Raises StoreUnavailable."""
+        ...
+
     def writing(self) -> AbstractContextManager[Any]:
         """Lend a DB-API connection for one transaction, on disk once the block ends and undone if it raises.
 

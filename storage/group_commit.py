@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from handlers.record import AlreadyDelivered, Delivery, FlowStore, FlowSum, HourPage, StoreUnavailable
+from handlers.record import AlreadyDelivered, Delivery, FlowStore, FlowSum, HourPage, OutcomeUnknown, StoreUnavailable
 
 MAX_GROUP_SUMS = 100_000
 """Sums that end a group: a large batch gains nothing from company, and memory should stay bounded."""
@@ -69,6 +69,10 @@ class GroupCommit:
         """Read a part of an hour's sums; see FlowStore."""
         return self._store.read(hour, offset, limit)
 
+    def find(self, scope: str, key: str) -> Delivery | None:
+        """Find a delivery that is stored; see FlowStore."""
+        return self._store.find(scope, key)
+
     def close(self) -> None:
         """Close the wrapped store; see FlowStore."""
         self._store.close()
@@ -104,8 +108,17 @@ class GroupCommit:
         group, twice = _apart(group)
         try:
             self._store.add(_merge(group), [delivery for batch in group for delivery in batch.deliveries])
-        except StoreUnavailable as error:
+        except OutcomeUnknown as error:
             _end(group + twice, error)
+            return
+        except StoreUnavailable as error:
+            # Another may hold one of the keys: those without any shall not wait for it, nor fail by it.
+            keyed = [batch for batch in group if batch.deliveries]
+            left = [batch for batch in group if not batch.deliveries] if keyed else []
+            _end(group if not left else keyed, error)
+            _end(twice, error)
+            if left:
+                self._settle(left)
             return
         except AlreadyDelivered as error:
             _end([batch for batch in group if _known(batch, error)], error)

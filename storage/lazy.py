@@ -30,6 +30,10 @@ class LazyStore:
         """Read a part of an hour's sums; see FlowStore."""
         return self._opened().read(hour, offset, limit)
 
+    def find(self, scope: str, key: str) -> Delivery | None:
+        """Find a delivery that is stored; see FlowStore."""
+        return self._opened().find(scope, key)
+
     def close(self) -> None:
         """Close what has been opened; see FlowStore."""
         with self._lock:

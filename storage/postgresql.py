@@ -84,6 +84,7 @@ class PostgresqlEngine:
         self._writer = PostgresqlDatabase(None)
         self._may_copy = True
         self._pruning = Pruning(idempotency_hours)
+        self._prune_sql = upsert.PRUNE_DELIVERIES
         # What is acknowledged is on disk, whatever the server's default is, or becomes.
         self._begin: tuple[str, ...] = (_BEGIN, _SETTINGS)
         try:
@@ -106,6 +107,7 @@ class PostgresqlEngine:
         self._may_copy = connection.execute(asked).fetchone() == (True,)
         if is_cluster(connection):
             self._begin = (_BEGIN, *_CITUS_SETTINGS)
+            self._prune_sql = upsert.PRUNE_ON_CITUS
 
     def sql(self, query: Any) -> str:
         """Write a Peewee query as PostgreSQL's SQL, with psycopg's placeholders."""
@@ -166,16 +168,16 @@ class PostgresqlEngine:
         """Remove old deliveries, if it is time. The batch is committed: what fails here must not concern it."""
         if due := self._pruning.due(come):
             try:
-                connection.execute(upsert.PRUNE_DELIVERIES, due)
-            except (psycopg.Error, StoreUnavailable):
-                self._pruning.rest()
-                logger.warning("old deliveries cannot be removed; trying again in an hour", exc_info=True)
+                connection.execute(self._prune_sql, due)
+            except (psycopg.Error, StoreUnavailable) as error:
+                seconds = 3_600 if isinstance(error, psycopg.errors.InsufficientPrivilege) else 10
+                self._pruning.rest(seconds)
+                logger.warning("old deliveries cannot be removed; trying again in %d seconds", seconds, exc_info=True)
 
     def _refusal(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]) -> Exception:
         """Find the first sum that is too large: by itself, or with what is kept; or that the batch is known already."""
         if deliveries:
-            with self._lent() as connection:
-                error = _known(connection, deliveries)
+            error = self._persist(lambda connection: _known(connection, deliveries))
             if isinstance(error, AlreadyDelivered):
                 return error
         alone = [row for row in sums if max(row[4:]) > MAX_INTEGER][:1]
@@ -200,6 +202,11 @@ class PostgresqlEngine:
     def count(self, count_sql: str, hour: int) -> int:
         """Fetch the sum of an hour's slots."""
         return self._fetch(count_sql, (hour,))[0][0] or 0
+
+    def find(self, scope: str, key: str) -> Delivery | None:
+        """Look a delivery up."""
+        rows = self._fetch(upsert.FIND_DELIVERIES, [[scope], [key]])
+        return Delivery(*rows[0]) if rows else None
 
     def _fetch(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         return self._persist(lambda connection: connection.execute(sql, parameters).fetchall())

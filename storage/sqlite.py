@@ -147,6 +147,12 @@ class SqliteEngine:
             counted: int | None = connection.execute(count_sql, (hour,)).fetchone()[0]
         return counted or 0
 
+    def find(self, scope: str, key: str) -> Delivery | None:
+        """Look a delivery up."""
+        with self._reader() as connection:
+            row = connection.execute(FIND.format(keys="VALUES (?, ?)"), (scope, key)).fetchone()
+        return Delivery(*row) if row else None
+
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection that no other thread has."""

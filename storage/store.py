@@ -36,6 +36,10 @@ class SumStore:
         if sums or deliveries:
             self._engine.add(sums, deliveries)
 
+    def find(self, scope: str, key: str) -> Delivery | None:
+        """Find a delivery that is stored; see FlowStore."""
+        return self._engine.find(scope, key)
+
     def read(self, hour: int, offset: int, limit: int) -> HourPage:
         """Read a part of an hour's sums, and the kept count of them; see FlowStore."""
         # An offset is walked row by row: a far page is walked to from the end, where that is nearer.

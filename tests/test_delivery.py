@@ -146,9 +146,38 @@ def test_more_are_removed_than_come_once_a_second(monkeypatch: pytest.MonkeyPatc
     due = pruning.due(1_000)
     assert due is not None
     assert due[1] >= 2 * 1_500
-    pruning.rest()
+    clock[0] += 1
+    due = pruning.due(1_000_000)
+    assert due is not None
+    assert due[1] <= 10_000
+    pruning.rest(HOUR)
     clock[0] += HOUR - 1
     assert pruning.due(1) is None
+
+
+def test_a_delivery_can_be_looked_up(store: FlowStore) -> None:
+    delivery = make_delivery(scope="agent", fingerprint=b"\x00\xff")
+    store.add([make_sum()], [delivery])
+
+    assert store.find("agent", "key-1") == delivery
+    assert store.find("", "key-1") is None
+
+
+def test_many_that_prune_at_once_remove_all_and_disturb_nobody(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = [1_000_000.0]
+    monkeypatch.setattr("time.time", lambda: now[0])
+    monkeypatch.setattr(storage.delivery, "PRUNE_EVERY_SECONDS", 0)
+    with closing(open_store(database_url, idempotency_hours=1)) as store:
+        store.add([make_sum()], [make_delivery(f"old-{number:05}") for number in range(3_000)])
+        now[0] += 2 * HOUR
+
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(lambda n: store.add([make_sum()], [make_delivery(f"new-{n:02}")]), range(60)))
+
+        assert kept(store) == [f"new-{number:02}" for number in range(60)]
+    assert "cannot be removed" not in caplog.text
 
 
 def test_clear_removes_deliveries_too(sum_store: SumStore) -> None:

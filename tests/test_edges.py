@@ -9,7 +9,7 @@ import pytest
 from webtest import TestApp
 
 import local.app
-from handlers.record import FlowStore, HourPage, StoreUnavailable
+from handlers.record import Delivery, FlowStore, HourPage, StoreUnavailable
 from handlers.routes import ROUTES
 from handlers.settings import Settings
 from local.app import create_app
@@ -177,6 +177,9 @@ class Broken:
         raise self.error
 
     def read(self, hour: int, offset: int, limit: int) -> HourPage:
+        raise self.error
+
+    def find(self, scope: str, key: str) -> Delivery | None:
         raise self.error
 
     def close(self) -> None:

@@ -31,17 +31,23 @@ class Gate:
         self.passes = threading.Semaphore(0)
         self.fails_with: Exception | None = None
         self.closed = False
+        self.holds = ""
 
     def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery] = ()) -> None:
         self.arrived.release()
         self.passes.acquire()
         if self.fails_with is not None:
             raise self.fails_with
+        if self.holds in [delivery.key for delivery in deliveries]:
+            raise StoreUnavailable("canceling statement due to lock timeout")
         self.store.add(sums, deliveries)
         self.commits.append(sums)
 
     def read(self, hour: int, offset: int, limit: int) -> HourPage:
         return self.store.read(hour, offset, limit)
+
+    def find(self, scope: str, key: str) -> Delivery | None:
+        return self.store.find(scope, key)
 
     def close(self) -> None:
         self.closed = True
@@ -228,6 +234,22 @@ def test_a_delivery_that_comes_twice_into_a_group_is_counted_once(writers: Write
         futures[3].result()
 
     assert [row[4] for row in sum_store.read(1, 0, 10).sums] == [1, 1, 1]
+
+
+def test_a_key_that_another_holds_fails_those_with_keys_only(writers: Writers, sum_store: SumStore) -> None:
+    futures = writers.start([make_sum("first")], [make_sum("a")])
+    futures.append(writers.pool.submit(writers.grouped.add, [make_sum("b")], [make_delivery("held")]))
+    while len(writers.grouped._waiting) < 2:
+        pass
+    writers.gate.holds = "held"
+
+    writers.gate.open()
+    with pytest.raises(StoreUnavailable):
+        futures.pop(2).result()
+    for future in futures:
+        future.result()
+
+    assert [row[1] for row in sum_store.read(1, 0, 10).sums] == ["a", "first"]
 
 
 def test_what_is_known_is_taken_out_of_its_group_and_the_rest_is_counted(writers: Writers, sum_store: SumStore) -> None:

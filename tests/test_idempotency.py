@@ -38,6 +38,7 @@ def key_of(text: str) -> str | None:
         ('"8e03978e-40d5"', "8e03978e-40d5"),
         ("8e03978e-40d5", "8e03978e-40d5"),
         ('  "a b"  ', "a b"),
+        ('"a";x=1; y="z"', "a"),
         (r'"say \"hi\" \\"', 'say "hi" \\'),
         ("KG5LxwFBepaKHyUD/==:~", "KG5LxwFBepaKHyUD/==:~"),
         ("x" * 255, "x" * 255),
@@ -50,7 +51,7 @@ def test_a_key_is_a_quoted_string_or_a_bare_one(text: str, key: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", '""', '"', '"a', 'a"', "a b", "a, b", '"a", "b"', '"a";x=1', "a;b", "é", '"\t"', r'"\a"', "x" * 256, "a\x00"],
+    ["", '""', '"', '"a', 'a"', "a b", "a, b", '"a", "b"', '"a"x', "a;b", "é", '"\t"', r'"\a"', "x" * 256, "a\x00"],
 )
 def test_anything_else_is_refused_naming_the_header(text: str) -> None:
     with pytest.raises(RequestError) as caught:
@@ -122,6 +123,19 @@ def test_a_refusal_is_not_kept_and_the_key_can_be_used_again(post: Ask, flows: A
     sent = post(SAMPLE, "k")
 
     assert (sent.status, sent.headers) == (201, ())
+
+
+def test_what_was_counted_is_answered_as_before_though_the_limit_is_lower_now(sum_store: FlowStore) -> None:
+    def post(most: int, flows: Any, key: str = "k") -> Response:
+        request = Request("POST", "/flows", headers={"idempotency-key": key}, body=to_json(flows))
+        return answer(request, sum_store, Settings(max_batch_flows=most))
+
+    counted = post(5, SAMPLE)
+
+    assert post(4, SAMPLE).body == counted.body
+    assert post(4, SAMPLE, "other").status == 406
+    assert post(4, [*SAMPLE, make_flow()]).status == 406
+    assert sum_store.read(2, 0, 10).sums[0][4] == 1
 
 
 def test_an_empty_batch_has_its_key_too(post: Ask) -> None:

@@ -326,7 +326,7 @@ def test_clearing_beside_a_writer_leaves_the_counts_right(raw: Raw, database_url
     sum_store.add([make_sum("a")])
     with psycopg.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
         other.execute("INSERT INTO flow_sum VALUES (1, 1, 300, 100, 'b', 'bar', 'vpc-0')")
-        other.execute("INSERT INTO hour_count VALUES (1, 63, 1)")
+        other.execute("INSERT INTO hour_count VALUES (1, 64, 1)")
         clearing = pool.submit(sum_store.clear)
         locking = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE flow_sum%'"
         until(lambda: raw.execute(locking).fetchone())
