@@ -1,60 +1,80 @@
 """Where the agent is in each file, kept on disk, so that it can be killed and go on."""
 
-import hashlib
+import fcntl
 import os
 from pathlib import Path
 
 import msgspec
 
 
-class Place(msgspec.Struct, frozen=True):
-    """How far a file has been sent: so many of its records, in batches of ``size``, and so many on their way.
+class Place(msgspec.Struct):
+    """How far a file has been sent to a service.
 
-    ``head`` is a hash of the first record: a file that begins otherwise is another file.
+    So many of its records have been answered, of which so many were refused; ``digest`` is a hash of them, by which
+    another file under the same name is told. The next batch has ``size`` records. One that is on its way has
+    ``sending``, without those at the places in ``skip``, under ``key``, since ``sent_at`` (Unix seconds).
     """
 
-    position: int
     size: int
-    sending: int
-    head: str
+    position: int = 0
+    refused: int = 0
+    digest: str = ""
+    sending: int = 0
+    skip: list[int] = []
+    key: str = ""
+    sent_at: int = 0
 
-    def on_its_way(self, records: int) -> "Place":
-        """Say that a batch is being sent."""
-        return msgspec.structs.replace(self, sending=records)
 
-    def past(self, records: int) -> "Place":
-        """Say that it has been answered."""
-        return msgspec.structs.replace(self, position=self.position + records, sending=0)
+class _State(msgspec.Struct):
+    """``name`` is the agent's, and stays the same when its host is called otherwise."""
 
-    def smaller(self, size: int) -> "Place":
-        """Say that it was too large."""
-        return msgspec.structs.replace(self, size=size, sending=0)
+    name: str
+    places: dict[str, Place] = {}
+
+
+class CannotKeep(Exception):
+    """The state cannot be read or written; the message is a sentence for whoever started the agent."""
 
 
 class Places:
     """The places of all files, in one small JSON file that is replaced as a whole."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Read the file, if there is one; without a path nothing is kept. Raises ValueError when it is none of ours."""
+    def __init__(self, path: Path, name: str) -> None:
+        """Read the file, or begin it with the agent's name. Raises CannotKeep, also when another agent has it."""
         self._path = path
-        self._places: dict[str, Place] = {}
-        if path is not None and path.exists():
-            self._places = msgspec.json.decode(path.read_bytes(), type=dict[str, Place])
+        try:
+            self._lock = path.with_name(path.name + ".lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            read = path.read_bytes() if path.exists() else b""
+            self._state = msgspec.json.decode(read, type=_State) if read else _State(name)
+        except BlockingIOError:
+            raise CannotKeep(f"another agent has {path}: name another file with --state") from None
+        except (OSError, msgspec.DecodeError) as error:
+            raise CannotKeep(f"{path} cannot be read: {error}") from None
 
-    def find(self, source: str, first: bytes, size: int) -> Place:
-        """Find the place in a source whose first record is given; a new source is at its beginning."""
-        head = hashlib.sha256(first).hexdigest()[:16]
-        place = self._places.get(source)
-        return place if place is not None and place.head == head else Place(0, size, 0, head)
+    @property
+    def name(self) -> str:
+        """The agent's name."""
+        return self._state.name
+
+    def find(self, source: str) -> Place | None:
+        """Find the place in a source."""
+        return self._state.places.get(source)
 
     def keep(self, source: str, place: Place) -> None:
-        """Write a place; it is on disk when this returns."""
-        if self._path is None:
-            return
-        self._places[source] = place
+        """Write a place; it is on disk when this returns. Raises CannotKeep."""
+        self._state.places[source] = place
         written = self._path.with_name(self._path.name + ".new")
-        with written.open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(self._places)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        written.replace(self._path)
+        try:
+            with written.open("wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(self._state)) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            written.replace(self._path)
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise CannotKeep(f"{self._path} cannot be written: {error}") from None

@@ -4,47 +4,124 @@ import csv
 import gzip
 import io
 import sys
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from os import stat
+from typing import BinaryIO, NamedTuple, TypeAlias, cast
 
 import msgspec
 
 STANDARD_INPUT = "-"
 _GZIP = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
+_BLANK = _BOM + b" \t\r\n"
 _NUMBERS = {"hour", "bytes_tx", "bytes_rx"}
+_UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error)
 
 
 class Unreadable(Exception):
     """A file is not what can be read; the message is a sentence for whoever named it."""
 
 
-class Source(NamedTuple):
-    """An open file: its records, each the bytes of a JSON object, and how much of the file has been read."""
+class Bad(NamedTuple):
+    """What stands where a record should, and is none that could be sent."""
 
-    records: Iterator[bytes]
-    read: Callable[[], int]
-    size: int | None
+    why: str
+    text: bytes
+
+
+Item: TypeAlias = "bytes | Bad"
+"""A record, as the bytes of a JSON object, or what stands in its place."""
+
+
+class Source:
+    """An open file.
+
+    ``items`` are its records in order, ``size`` its bytes where these are known, and ``held`` tells, at the end,
+    whether its last line was held back: it had no end, so whoever writes the file may not be done with it.
+    """
+
+    def __init__(self, raw: BinaryIO, name: str, size: int | None, final: bool) -> None:
+        """Read from an open file of whatever kind its beginning says it is; ``final`` holds nothing back."""
+        self.size = size
+        self.held = False
+        self._counted = _Counted(raw)
+        self._final = final
+        self.items = self._told(name)
+
+    @property
+    def read(self) -> int:
+        """How many bytes of the file have been read."""
+        return self._counted.count
+
+    def _told(self, name: str) -> Iterator[Item]:
+        try:
+            yield from self._items(io.BufferedReader(self._counted, 1 << 16))
+        except _UNREADABLE as error:
+            raise Unreadable(f"{name} cannot be read: {error}") from None
+        except msgspec.DecodeError as error:
+            raise Unreadable(f"{name} is no JSON array: {error}") from None
+
+    def _items(self, file: io.BufferedReader) -> Iterator[Item]:
+        head, file = _begun(file)
+        if head.startswith(_GZIP):
+            head, file = _begun(io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file))))
+        start = head.lstrip(_BLANK)[:1]
+        if start == b"[":
+            elements = msgspec.json.decode(file.read().lstrip(_BLANK), type=list[msgspec.Raw])
+            return map(_checked, map(bytes, elements))
+        return self._lines(file) if start in (b"{", b"") else self._rows(file)
+
+    def _lines(self, file: io.BufferedReader) -> Iterator[Item]:
+        for line in file:
+            text = line.strip(_BLANK)
+            item = _checked(text)
+            # Of an object that is whole there is no more to come, whether its line has an end or not.
+            if isinstance(item, Bad) and not line.endswith(b"\n") and not self._final:
+                self.held = bool(text)
+            elif text:
+                yield item
+
+    def _rows(self, file: io.BufferedReader) -> Iterator[Item]:
+        """Make objects of rows; what should be a number and is none stays text, for the service to refuse by name."""
+        rows = csv.reader(self._whole_lines(file), strict=True)
+        names: list[str] = []
+        try:
+            for row in rows:
+                if row and names:
+                    yield _object(names, row)
+                elif row:
+                    names = [name.strip() for name in row]
+        except csv.Error:
+            # A quoted field that has not been closed may yet be.
+            if not self.held:
+                raise
+
+    def _whole_lines(self, file: io.BufferedReader) -> Iterator[str]:
+        for number, line in enumerate(file):
+            if line.endswith(b"\n") or self._final:
+                yield (line.removeprefix(_BOM) if number == 0 else line).decode()
+            else:
+                self.held = True
 
 
 @contextmanager
-def open_source(name: str) -> Iterator[Source]:
-    """Open a file, or standard input, of whatever kind its beginning says it is. Raises Unreadable.
+def open_source(name: str, *, final: bool = False) -> Iterator[Source]:
+    """Open a file, or standard input. NDJSON and CSV are read line by line, a JSON array as a whole.
 
-    NDJSON and CSV are read line by line, a JSON array as a whole.
+    Raises Unreadable, as reading the items does.
     """
+    if name == STANDARD_INPUT:
+        yield Source(cast(BinaryIO, sys.stdin.buffer), name, None, final=True)
+        return
     try:
-        raw = cast(BinaryIO, sys.stdin.buffer) if name == STANDARD_INPUT else open(name, "rb")  # noqa: SIM115
+        raw = open(name, "rb")  # noqa: SIM115
+        size = stat(name).st_size
     except OSError as error:
         raise Unreadable(f"{name} cannot be read: {error.strerror}") from None
     with raw:
-        counted = _Counted(raw)
-        size = None if name == STANDARD_INPUT else Path(name).stat().st_size
-        try:
-            yield Source(_records(io.BufferedReader(counted, 1 << 16), name), lambda: counted.count, size)
-        except (gzip.BadGzipFile, EOFError, UnicodeDecodeError, csv.Error) as error:
-            raise Unreadable(f"{name} cannot be read: {error}") from None
+        yield Source(raw, name, size, final)
 
 
 class _Counted(io.RawIOBase):
@@ -64,35 +141,48 @@ class _Counted(io.RawIOBase):
         return len(part)
 
 
-def _records(file: io.BufferedReader, name: str) -> Iterator[bytes]:
-    if file.peek(2).startswith(_GZIP):
-        file = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file)))
-    start = file.peek(1 << 12).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    if start == b"[":
-        return _array(file, name)
-    return _lines(file) if start in (b"{", b"") else _table(file)
+class _Again(io.RawIOBase):
+    """Gives what has been read of a file once more, and then the rest."""
+
+    def __init__(self, head: bytes, file: io.BufferedReader) -> None:
+        self._head = head
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+        part = self._head[: len(buffer)] or self._file.read1(len(buffer))
+        self._head = self._head[len(part) :] if self._head else b""
+        buffer[: len(part)] = part
+        return len(part)
 
 
-def _array(file: io.BufferedReader, name: str) -> Iterator[bytes]:
+def _begun(file: io.BufferedReader) -> tuple[bytes, io.BufferedReader]:
+    """Read until it shows what a file is, however little of it comes at a time."""
+    head = b""
+    while len(head) < len(_GZIP) or not head.strip(_BLANK):
+        part = file.read1(1 << 12)
+        if not part:
+            break
+        head += part
+    return head, io.BufferedReader(_Again(head, file), 1 << 16)
+
+
+def _checked(text: bytes) -> Item:
+    """See whether a record can be part of an array: one that cannot would spoil the whole batch."""
     try:
-        yield from map(bytes, msgspec.json.decode(file.read().removeprefix(b"\xef\xbb\xbf"), type=list[msgspec.Raw]))
-    except msgspec.DecodeError as error:
-        raise Unreadable(f"{name} is no JSON array: {error}") from None
+        msgspec.json.decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        return Bad(f"no JSON: {error}", text)
+    return text
 
 
-def _lines(file: io.BufferedReader) -> Iterator[bytes]:
-    for line in file:
-        if record := line.strip(b"\xef\xbb\xbf \t\r\n"):
-            yield record
+def _object(names: list[str], row: list[str]) -> Item:
+    if len(row) != len(names):
+        return Bad(f"{len(row)} fields, where the header line has {len(names)}", repr(row).encode())
+    return msgspec.json.encode({name: _value(name, text) for name, text in zip(names, row, strict=True) if name})
 
 
-def _table(file: io.BufferedReader) -> Iterator[bytes]:
-    """Make objects of rows; what should be a number and is none stays text, for the server to refuse by name."""
-    for row in csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline="")):
-        yield msgspec.json.encode({name: _value(name, value) for name, value in row.items() if name})
-
-
-def _value(name: str, value: str | None) -> object:
-    if value is not None and name in _NUMBERS and value.strip().isascii() and value.strip().isdigit():
-        return int(value)
-    return value
+def _value(name: str, text: str) -> object:
+    return int(text) if name in _NUMBERS and text.isascii() and text.isdigit() and len(text) <= 19 else text

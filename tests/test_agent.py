@@ -140,13 +140,175 @@ def test_a_file_that_grows_is_gone_on_with(tmp_path: Path) -> None:
         assert counted(server) == totals(records)
 
 
-def test_a_file_that_begins_otherwise_is_another_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("write", [as_lines, as_csv])
+def test_a_line_that_is_still_being_written_waits_for_its_end(
+    tmp_path: Path, write: Callable[[list[dict[str, Any]]], bytes]
+) -> None:
+    records = flows(60)
+    whole = write(records)
     with running(tmp_path) as server:
-        for records in (flows(20, 1), flows(10, 2)):
-            (tmp_path / "flows.json").write_bytes(to_json(records))
-            send(tmp_path, server, "flows.json")
+        codes = []
+        for size in (len(whole) // 3, len(whole) // 2, len(whole) - 3, len(whole)):
+            (tmp_path / "log").write_bytes(whole[:size])
+            codes.append(send(tmp_path, server, "log", "--batch", "7")[0])
 
-        assert counted(server) == totals(flows(20, 1) + flows(10, 2))
+        assert counted(server) == totals(records)
+    # Where a piece happens to end with a whole line, nothing is held back.
+    assert 2 in codes[:3]
+    assert codes[3] == 0
+
+
+def test_a_last_line_without_an_end_is_sent_when_told_so(tmp_path: Path) -> None:
+    records = flows(20)
+    (tmp_path / "table.csv").write_bytes(as_csv(records).rstrip())
+    (tmp_path / "lines.ndjson").write_bytes(as_lines(records).rstrip())
+    with running(tmp_path) as server:
+        held = send(tmp_path, server, "table.csv")
+        sent = send(tmp_path, server, "table.csv", "--final")
+        lines = send(tmp_path, server, "lines.ndjson")
+
+        assert counted(server) == totals(records * 2)
+    assert held[0] == 2
+    assert "held back the last line of table.csv" in held[1]
+    # Of an object that is whole there is no more to come.
+    assert (sent[0], lines[0]) == (0, 0)
+
+
+@pytest.mark.parametrize("change", ["other", "shorter", "same beginning"])
+def test_another_file_under_the_same_name_is_sent_from_its_beginning(tmp_path: Path, change: str) -> None:
+    first, others = flows(20, 1), flows(12, 2)
+    second = {"other": others, "shorter": first[:5], "same beginning": first[:1] + others}[change]
+    with running(tmp_path) as server:
+        for records in (first, second):
+            (tmp_path / "flows.json").write_bytes(to_json(records))
+            code, said = send(tmp_path, server, "flows.json")
+            assert code == 0
+
+        assert counted(server) == totals(first + second)
+    assert "flows.json is not the file that was sent in part before" in said
+
+
+def test_a_host_that_is_called_otherwise_is_the_same_agent_and_another_service_is_another(tmp_path: Path) -> None:
+    records = flows(50)
+    (tmp_path / "flows.json").write_bytes(to_json(records))
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    with running(tmp_path / "one") as one, running(tmp_path / "two") as two:
+        send(tmp_path, one, "flows.json", "--name", "host-1")
+        state = json.loads((tmp_path / "flows-agent.json").read_text())
+        for place in state["places"].values():
+            # As if killed before it knew that the batch was counted.
+            place |= {"position": 0, "digest": "", "sending": 50}
+        (tmp_path / "flows-agent.json").write_text(json.dumps(state))
+        again = send(tmp_path, one, "flows.json", "--name", "host-2")
+        send(tmp_path, two, "flows.json")
+
+        assert counted(one) == counted(two) == totals(records)
+    assert "1 were counted before" in again[1]
+
+
+def interrupted(folder: Path, **changes: Any) -> None:
+    """Change the one place of a state."""
+    path = folder / "flows-agent.json"
+    state = json.loads(path.read_text())
+    (place,) = state["places"].values()
+    place |= changes
+    path.write_text(json.dumps(state))
+
+
+def test_a_batch_on_its_way_is_sent_as_it_was_though_the_file_has_grown(tmp_path: Path) -> None:
+    records = flows(80)
+    (tmp_path / "flows.ndjson").write_bytes(as_lines(records[:30]))
+    with running(tmp_path) as server:
+        send(tmp_path, server, "flows.ndjson")
+        interrupted(tmp_path, position=0, digest="", sending=30)
+        (tmp_path / "flows.ndjson").write_bytes(as_lines(records))
+        assert send(tmp_path, server, "flows.ndjson")[0] == 0
+
+        assert counted(server) == totals(records)
+
+
+def test_a_batch_on_its_way_that_has_changed_or_is_too_old_stops_it(tmp_path: Path) -> None:
+    records = flows(30)
+    (tmp_path / "flows.ndjson").write_bytes(as_lines(records))
+    with running(tmp_path) as server:
+        send(tmp_path, server, "flows.ndjson")
+        interrupted(tmp_path, position=0, digest="", sending=30, key="0" * 40, sent_at=2**40)
+        changed = send(tmp_path, server, "flows.ndjson")
+        interrupted(tmp_path, key="", sending=0)
+        send(tmp_path, server, "flows.ndjson")
+        key = json.loads((tmp_path / "flows-agent.json").read_text())["places"].popitem()[1]["key"]
+
+        assert key == ""
+        assert counted(server) == totals(records)
+    assert changed[0] == 1
+    assert "has changed where a batch was on its way" in changed[1]
+
+
+def test_a_batch_that_was_on_its_way_for_longer_than_keys_are_kept_stops_it_unless_told_to_go_on(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "flows.json").write_bytes(to_json([make_flow()]))
+    agent = start(tmp_path, "flows.json", "--url", "http://127.0.0.1:9", "--retries", "0")
+    agent.communicate(timeout=SECONDS)
+    state = (tmp_path / "flows-agent.json").read_text().replace("127.0.0.1:9/", "127.0.0.1:{port}/")
+    with running(tmp_path) as server:
+        (tmp_path / "flows-agent.json").write_text(state.replace("{port}", str(server.port)))
+        interrupted(tmp_path, sent_at=1_000_000_000)
+        old = send(tmp_path, server, "flows.json")
+        assert server.items(1) == []
+        new = send(tmp_path, server, "flows.json", "--resend")
+
+        assert len(server.items(1)) == 1
+    assert (old[0], new[0]) == (1, 0)
+    assert "the service may have forgotten its key" in old[1]
+
+
+def test_two_agents_do_not_share_a_state(tmp_path: Path) -> None:
+    (tmp_path / "flows.json").write_bytes(to_json([make_flow()]))
+    first = start(tmp_path, "-", "--url", "http://127.0.0.1:9")
+    while not (tmp_path / "flows-agent.json.lock").exists():
+        pass
+    # The lock is taken right after its file is made.
+    second = start(tmp_path, "flows.json", "--url", "http://127.0.0.1:9", "--retries", "0")
+    _, said = second.communicate(timeout=SECONDS)
+    first.communicate(timeout=SECONDS)
+
+    assert second.returncode == 1
+    assert "another agent has flows-agent.json" in said
+
+
+def test_what_was_refused_is_not_forgotten_by_the_next_run(tmp_path: Path) -> None:
+    (tmp_path / "flows.json").write_bytes(to_json([make_flow(), make_flow(hour=None), make_flow()]))
+    with running(tmp_path) as server:
+        codes = [send(tmp_path, server, "flows.json")[0] for _ in range(2)]
+
+    assert codes == [2, 2]
+
+
+def test_one_bad_line_costs_no_more_requests_and_many_bad_records_are_counted(tmp_path: Path) -> None:
+    lines = [to_json(make_flow(hour=7 if number % 2 else None)) for number in range(3_000)]
+    lines[5] = b"{no json"
+    (tmp_path / "flows.ndjson").write_bytes(b"\n".join(lines) + b"\n")
+
+    with running(tmp_path, MAX_BATCH_FLOWS="700") as server:
+        code, said = send(tmp_path, server, "flows.ndjson", "--batch", "1000")
+
+    assert code == 2
+    assert "sent 1,499 records in 6 batches" in said
+    assert "refused 1,501, retried" in said
+
+
+def test_a_row_with_too_many_or_too_few_fields_is_refused(tmp_path: Path) -> None:
+    header = b"src_app,dest_app,vpc_id,hour,bytes_tx,bytes_rx\n"
+    (tmp_path / "flows.csv").write_bytes(b"\n" + header + b"a,b,v,7,1,2\na,b,v,7,2,000,3\na,b,v,7,1\n")
+
+    with running(tmp_path) as server:
+        code, said = send(tmp_path, server, "flows.csv")
+
+        assert counted(server) == {("a", "b", "v"): (2, 1)}
+    assert code == 2
+    assert "refused flows.csv, record 1: 7 fields, where the header line has 6" in said
 
 
 @pytest.mark.parametrize("limit", [{"MAX_BATCH_FLOWS": "30"}, {"MAX_BODY_BYTES": "4000"}])
@@ -181,8 +343,8 @@ def test_what_the_service_refuses_is_named_and_the_rest_is_counted(tmp_path: Pat
         assert counted(server) == totals([r for number, r in enumerate(records) if number not in {*bad, 40, 41}])
     assert code == 2
     for number in (*bad, 40, 41):
-        assert f"refused record {number}: " in said
-    assert "refused record 17: hour: Expected `int`, got `str`\n" in said
+        assert f"refused flows.ndjson, record {number}: " in said
+    assert "refused flows.ndjson, record 17: hour: Expected `int`, got `str`\n" in said
     assert "sent 294 records" in said
     assert "refused 6," in said
 
@@ -271,7 +433,16 @@ def moody(*answers: tuple[int, dict[str, str]]) -> Iterator[tuple[str, list[str]
 
 def test_429_and_5xx_are_tried_again_under_the_same_key_and_no_sooner_than_asked(tmp_path: Path) -> None:
     (tmp_path / "flows.json").write_bytes(to_json([make_flow()]))
-    answers = [(429, {"Retry-After": "1"}), (500, {}), (502, {}), (503, {"Retry-After": "1"}), (504, {}), (201, {})]
+    # An answer that cannot be read asks for no pause.
+    answers = [
+        (503, {"Retry-After": "soon"}),
+        (429, {"Retry-After": "1"}),
+        (500, {}),
+        (502, {}),
+        (503, {"Retry-After": "1"}),
+        (504, {}),
+        (201, {}),
+    ]
 
     with moody(*answers) as (url, keys):
         before = os.times().elapsed
@@ -279,9 +450,9 @@ def test_429_and_5xx_are_tried_again_under_the_same_key_and_no_sooner_than_asked
         _, said = agent.communicate(timeout=SECONDS)
 
     assert agent.returncode == 0
-    assert len(keys) == 6
+    assert len(keys) == 7
     assert len(set(keys)) == 1
-    assert "retried 5 requests" in said
+    assert "retried 6 requests" in said
     assert os.times().elapsed - before >= 2
 
 
@@ -317,7 +488,9 @@ def test_a_server_that_stays_away_stops_it_with_a_sentence(tmp_path: Path) -> No
         ("missing.json", None, "missing.json cannot be read: No such file or directory"),
         ("cut.json.gz", gzip.compress(to_json([make_flow()] * 99))[:-9], "cut.json.gz cannot be read: "),
         ("half.json", b'[{"src_app":', "half.json is no JSON array"),
-        ("latin.csv", "src_app\n\xe9".encode("latin-1"), "latin.csv cannot be read: "),
+        ("latin.csv", "src_app\n\xe9\n".encode("latin-1"), "latin.csv cannot be read: "),
+        ("spoilt.json.gz", gzip.compress(bytes(9_000))[:20] + b"\xff" * 20, "spoilt.json.gz cannot be read: "),
+        ("stray.csv", b'src_app,hour\n"a"b,1\n', "stray.csv cannot be read: "),
     ],
 )
 def test_a_file_that_cannot_be_read_stops_it_with_a_sentence(
@@ -364,8 +537,8 @@ def test_on_a_terminal_there_is_a_progress_bar(tmp_path: Path) -> None:
 
     shown = os.read(master, 1 << 16).decode()
     os.close(master)
-    assert "flows.json: 100%" in shown
-    assert "sent=2,000" in shown
+    assert "flows.json:   0%" in shown
+    assert "B/s]" in shown
 
 
 def test_make_send_sends_a_file() -> None:
