@@ -159,9 +159,8 @@ class _Sending:
         for position, why in sorted((bad | refused).items()):
             self._agent.refuse(self._name, position, why)
         if count > len(refused):
-            say(
-                f"refused {self._name}, {count - len(refused):,} records more before record {place.position + len(batch):,}"
-            )
+            end = place.position + len(batch)
+            say(f"refused {self._name}, {count - len(refused):,} records more before record {end:,}")
         for item in batch:
             self._digest.update(_marked(item))
         place.refused += len(bad) + count + len(place.skip)

@@ -486,10 +486,10 @@ def test_a_server_that_stays_away_stops_it_with_a_sentence(tmp_path: Path) -> No
     ("name", "content", "words"),
     [
         ("missing.json", None, "missing.json cannot be read: No such file or directory"),
-        ("cut.json.gz", gzip.compress(to_json([make_flow()] * 99))[:-9], "cut.json.gz cannot be read: "),
+        ("cut.json.gz", gzip.compress(to_json([make_flow()] * 99), mtime=0)[:-9], "cut.json.gz cannot be read: "),
         ("half.json", b'[{"src_app":', "half.json is no JSON array"),
         ("latin.csv", "src_app\n\xe9\n".encode("latin-1"), "latin.csv cannot be read: "),
-        ("spoilt.json.gz", gzip.compress(bytes(9_000))[:20] + b"\xff" * 20, "spoilt.json.gz cannot be read: "),
+        ("spoilt.json.gz", gzip.compress(bytes(9_000), mtime=0)[:20] + b"\xff" * 20, "spoilt.json.gz cannot be read: "),
         ("stray.csv", b'src_app,hour\n"a"b,1\n', "stray.csv cannot be read: "),
     ],
 )
