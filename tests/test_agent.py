@@ -543,7 +543,7 @@ def test_on_a_terminal_there_is_a_progress_bar(tmp_path: Path) -> None:
 
 def test_make_send_sends_a_file() -> None:
     shown = subprocess.run(
-        ["make", "--dry-run", "send", "FILE=a.json b.csv", "URL=http://h:1"],
+        ["make", "--no-print-directory", "--dry-run", "send", "FILE=a.json b.csv", "URL=http://h:1"],
         cwd=ROOT,
         capture_output=True,
         text=True,
