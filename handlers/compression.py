@@ -1,6 +1,5 @@
 """Content-Encoding: compressed bodies, unpacked in steps that stop at the limit."""
 
-import zlib
 from collections.abc import Callable, Iterator
 
 from handlers.web import Fault, Request, RequestError, invalid
@@ -55,6 +54,9 @@ def _broken(name: str) -> RequestError:
 
 def _gunzip(body: bytes) -> Iterator[bytes]:
     """Unpack every member of a gzip file: RFC 1952."""
+    # Not with the module: a function's cold start seldom needs it.
+    import zlib
+
     rest = body
     while True:
         member = zlib.decompressobj(_GZIP_WINDOW)

@@ -13,8 +13,8 @@ from handlers.web import Fault, Request, RequestError, Response, invalid
 HEADER = "idempotency-key"
 
 # A string of RFC 8941, whose parameters mean nothing here, or the same bare, which many clients send.
-_QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"(?: *;[ -~]*)?')
-_BARE = re.compile(r"[!#-+\--:<-\[\]-~]+")
+_QUOTED = r'"((?:[ !#-\[\]-~]|\\["\\])*)"(?: *;[ -~]*)?'
+_BARE = r"[!#-+\--:<-\[\]-~]+"
 _MAX_CHARACTERS = 255
 
 
@@ -24,10 +24,10 @@ def read_key(request: Request) -> str | None:
     if text is None:
         return None
     text = text.strip(" \t")
-    if quoted := _QUOTED.fullmatch(text):
+    if quoted := re.fullmatch(_QUOTED, text):
         key = re.sub(r"\\(.)", r"\1", quoted[1])
     else:
-        key = text if _BARE.fullmatch(text) else ""
+        key = text if re.fullmatch(_BARE, text) else ""
     if not 1 <= len(key) <= _MAX_CHARACTERS:
         expected = f'Expected one string of 1 to {_MAX_CHARACTERS} printable ASCII characters, as in "8e03978e-40d5"'
         raise invalid([Fault(("header", HEADER), expected)], 1)
