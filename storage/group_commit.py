@@ -110,19 +110,12 @@ class GroupCommit:
             self._store.add(_merge(group), [delivery for batch in group for delivery in batch.deliveries])
         except OutcomeUnknown as error:
             _end(group + twice, error)
-            return
         except StoreUnavailable as error:
             # Another may hold one of the keys: those without any shall not wait for it, nor fail by it.
             keyed = [batch for batch in group if batch.deliveries]
-            left = [batch for batch in group if not batch.deliveries] if keyed else []
-            _end(group if not left else keyed, error)
-            _end(twice, error)
-            if left:
-                self._settle(left)
-            return
+            _end(keyed + twice or group, error)
         except AlreadyDelivered as error:
             _end([batch for batch in group if _known(batch, error)], error)
-            self._settle_what_is_left(group, error)
         except Exception as error:  # whatever it is, it belongs to the threads that wait
             if len(group) == 1:
                 _end(group, error)
@@ -132,12 +125,7 @@ class GroupCommit:
                 self._settle(group[middle:])
         else:
             _end(group, None)
-        if twice:
-            self._settle(twice)
-
-    def _settle_what_is_left(self, group: list[_Batch], error: AlreadyDelivered) -> None:
-        left = [batch for batch in group if not _known(batch, error)]
-        if left:
+        if left := [batch for batch in group + twice if not batch.settled]:
             self._settle(left)
 
 
