@@ -5,7 +5,11 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from urllib.parse import SplitResult, urlsplit
 
+import msgspec
+
 from handlers.record import Delivery, FlowSum, HourPage
+
+_ROWS = msgspec.json.Decoder(list[FlowSum])
 
 
 class CannotOpen(Exception):
@@ -81,6 +85,11 @@ def engine_of(url: str) -> Callable[[str, int, int], Engine]:
     raise CannotOpen(
         f"DATABASE_URL begins with {scheme or 'no scheme'}, and must begin with sqlite:/// or postgresql://"
     )
+
+
+def read_page(total: int | None, rows: str | None) -> HourPage:
+    """Make a page of what a database gives: a kept count, and rows as one JSON value; either may be NULL."""
+    return HourPage(total or 0, _ROWS.decode(rows) if rows else [])
 
 
 def split_url(url: str) -> SplitResult:

@@ -21,6 +21,10 @@ class FlowSumRow(Model):
         primary_key = CompositeKey("hour", "src_app", "dest_app", "vpc_id")
 
 
+SUM_COLUMNS = ", ".join(field.name for field in FlowSumRow._meta.sorted_fields)
+"""The columns of a FlowSum, in its order."""
+
+
 class HourCount(Model):
     """How many sums an hour has, kept so that no question has to count them: in one row, or in several that add up."""
 

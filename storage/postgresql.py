@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import msgspec
 import psycopg
 from peewee import PostgresqlDatabase
 from psycopg.pq import TransactionStatus
@@ -23,7 +22,7 @@ from handlers.record import (
 from storage import upsert
 from storage.citus import is_cluster
 from storage.delivery import Pruning, known, stored_rows
-from storage.engine import CannotOpen
+from storage.engine import CannotOpen, read_page
 from storage.libpq import (
     BUSY_SECONDS,
     Connection,
@@ -36,6 +35,7 @@ from storage.libpq import (
     undone_on_error,
 )
 from storage.migrations.postgresql import migrate
+from storage.model import SUM_COLUMNS
 from storage.pool import Pool
 from storage.retry import retry
 
@@ -52,6 +52,7 @@ Measured, rows a second: 10 rows 25,000 by arrays and 6,000 by COPY; 1,000 rows 
 SLOTS = 64
 """Rows that an hour's count is spread over: writers with a slot each do not wait for one another."""
 
+_TABLES = "flow_sum, hour_count, delivery"
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _SETTINGS = f"""\
 SELECT set_config('lock_timeout', '{BUSY_SECONDS}s', true), set_config('synchronous_commit', CASE asked WHEN 'off'
@@ -62,7 +63,6 @@ _CITUS_SETTINGS = (
     f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'",
     "SET LOCAL synchronous_commit = on",
 )
-_ROWS = msgspec.json.Decoder(list[FlowSum])
 _Result = TypeVar("_Result")
 
 logger = logging.getLogger(__name__)
@@ -194,10 +194,10 @@ class PostgresqlEngine:
         statements in a transaction of one moment would each give up the interpreter lock: measured half the pages a
         second from 16 connections.
         """
-        items = f"SELECT json_agg(json_build_array({upsert.COLUMNS}))::text FROM ({rows_sql}) AS page"
+        items = f"SELECT json_agg(json_build_array({SUM_COLUMNS}))::text FROM ({rows_sql}) AS page"
         sql = f"SELECT * FROM ({count_sql}) AS counted, ({items}) AS listed"
         ((total, found),) = self._fetch(sql, (hour, hour, limit, offset))
-        return HourPage(total or 0, _ROWS.decode(found) if found else [])
+        return read_page(total, found)
 
     def count(self, count_sql: str, hour: int) -> int:
         """Fetch the sum of an hour's slots."""
@@ -217,14 +217,14 @@ class PostgresqlEngine:
         with told(), self._lent() as connection:
             with undone_on_error(connection):
                 self._start(connection)
-                connection.execute("LOCK TABLE flow_sum, hour_count, delivery IN SHARE ROW EXCLUSIVE MODE")
+                connection.execute(f"LOCK TABLE {_TABLES} IN SHARE ROW EXCLUSIVE MODE")
                 yield connection
             commit(connection)
 
     def shrink(self) -> None:
         """Return what is free at the tables' ends to the file system, and the rest to the tables."""
         with told(), self._lent() as connection:
-            connection.execute("VACUUM flow_sum, hour_count, delivery")
+            connection.execute(f"VACUUM {_TABLES}")
 
     def close(self) -> None:
         """Close every connection."""

@@ -10,15 +10,14 @@ from os.path import exists
 from typing import Any
 from urllib.parse import unquote
 
-import msgspec
 from peewee import EXCLUDED, OperationalError, PeeweeException, SqliteDatabase
 
 from handlers.record import Delivery, FlowKey, FlowSum, HourPage, StoreUnavailable, SumTooLarge
 from storage.delivery import COLUMNS as DELIVERY_COLUMNS
 from storage.delivery import FIND, PRUNE, Pruning, known, stored_rows
-from storage.engine import CannotOpen, split_url
+from storage.engine import CannotOpen, read_page, split_url
 from storage.migrations.sqlite import migrate
-from storage.model import FlowSumRow
+from storage.model import SUM_COLUMNS, FlowSumRow
 from storage.pool import Pool
 
 OLDEST = (3, 37, 0)
@@ -32,10 +31,8 @@ Each statement gives up the interpreter lock, and under load waits a millisecond
 """
 
 _VALUES = "(?, ?, ?, ?, ?, ?, ?)"
-_COLUMNS = "hour, src_app, dest_app, vpc_id, records, bytes_rx, bytes_tx"
 _DELIVER = f"INSERT INTO delivery ({DELIVERY_COLUMNS}) VALUES "
 _PRUNE = PRUNE.format(seconds="?", most="?")
-_ROWS = msgspec.json.Decoder(list[FlowSum])
 _TEMPORARY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
 # auto_vacuum can only be chosen before the first table, and before WAL writes the file's header.
 _WRITER = {
@@ -135,11 +132,11 @@ class SqliteEngine:
         Row by row, each would give up the interpreter lock: measured a sixth of the pages a second from 16
         connections.
         """
-        rows = f"SELECT json_group_array(json_array({_COLUMNS})) FROM ({rows_sql})"
+        rows = f"SELECT json_group_array(json_array({SUM_COLUMNS})) FROM ({rows_sql})"
         with self._reader() as connection:
             sql = f"SELECT ({count_sql}), ({rows})"
             total, found = connection.execute(sql, (hour, hour, limit, offset)).fetchone()
-        return HourPage(total or 0, _ROWS.decode(found))
+        return read_page(total, found)
 
     def count(self, count_sql: str, hour: int) -> int:
         """Fetch a kept count."""

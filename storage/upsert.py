@@ -3,22 +3,21 @@
 from handlers.record import MAX_INTEGER
 from storage.delivery import COLUMNS as DELIVERY_COLUMNS
 from storage.delivery import FIND, PRUNE
-
-COLUMNS = "hour, src_app, dest_app, vpc_id, records, bytes_rx, bytes_tx"
+from storage.model import SUM_COLUMNS
 
 _TYPES = ("bigint", "text", "text", "text", "bigint", "bigint", "bigint")
 _ARRAYS = ", ".join(f"%b::{column_type}[]" for column_type in _TYPES)
 _ORDER = 'ORDER BY hour, src_app COLLATE "C", dest_app COLLATE "C", vpc_id COLLATE "C"'
-_DEFINITIONS = ", ".join(map(" ".join, zip(COLUMNS.split(", "), _TYPES, strict=True)))
+_DEFINITIONS = ", ".join(map(" ".join, zip(SUM_COLUMNS.split(", "), _TYPES, strict=True)))
 
 MAKE_BATCH = f"CREATE TEMPORARY TABLE flow_batch ({_DEFINITIONS}) ON COMMIT DROP"
-COPY_BATCH = f"COPY pg_temp.flow_batch ({COLUMNS}) FROM STDIN"
+COPY_BATCH = f"COPY pg_temp.flow_batch ({SUM_COLUMNS}) FROM STDIN"
 
 # Rows are locked in key order, so two batches wait for each other in one direction only, and the counts are touched
 # last, when every row is there already. An hour's count lies in one row a slot, and a writer adds to its own.
-_ADD = """\
+_ADD = f"""\
 WITH added AS (
-    INSERT INTO flow_sum AS kept ({columns}) {batch} {order}
+    INSERT INTO flow_sum AS kept ({SUM_COLUMNS}) {{batch}} {_ORDER}
     ON CONFLICT (hour, src_app, dest_app, vpc_id) DO UPDATE SET
         records = kept.records + EXCLUDED.records,
         bytes_rx = kept.bytes_rx + EXCLUDED.bytes_rx,
@@ -30,16 +29,16 @@ INSERT INTO hour_count AS kept (hour, slot, flows)
 SELECT hour, %s::smallint, count(*) FROM added WHERE is_new GROUP BY hour ORDER BY hour
 ON CONFLICT (hour, slot) DO UPDATE SET flows = kept.flows + EXCLUDED.flows"""
 
-ADD_ARRAYS = _ADD.format(columns=COLUMNS, batch=f"SELECT * FROM unnest({_ARRAYS}) AS batch ({COLUMNS})", order=_ORDER)
+ADD_ARRAYS = _ADD.format(batch=f"SELECT * FROM unnest({_ARRAYS}) AS batch ({SUM_COLUMNS})")
 """Takes an array for each column, and the writer's slot."""
 
-ADD_COPY = _ADD.format(columns=COLUMNS, batch=f"SELECT {COLUMNS} FROM pg_temp.flow_batch", order=_ORDER)
+ADD_COPY = _ADD.format(batch=f"SELECT {SUM_COLUMNS} FROM pg_temp.flow_batch")
 """Takes the writer's slot, and the rows of ``flow_batch``."""
 
 # In numeric, which cannot overflow.
 TOO_LARGE = f"""\
 SELECT batch.hour, batch.src_app, batch.dest_app, batch.vpc_id
-FROM flow_sum AS kept JOIN unnest({_ARRAYS}) AS batch ({COLUMNS})
+FROM flow_sum AS kept JOIN unnest({_ARRAYS}) AS batch ({SUM_COLUMNS})
 ON kept.hour = batch.hour AND kept.src_app = batch.src_app AND kept.dest_app = batch.dest_app
     AND kept.vpc_id = batch.vpc_id
 WHERE kept.records::numeric + batch.records > {MAX_INTEGER}
