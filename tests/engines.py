@@ -9,6 +9,9 @@ from functools import cache
 from pathlib import Path
 
 import psycopg
+import pytest
+
+from storage import CannotOpen, open_store
 
 SERVER = "FLOWS_TEST_SERVER"
 """Names the variable in which test processes find the server that the test run has started."""
@@ -59,3 +62,10 @@ def _postgresql_version(connection: "psycopg.Connection[tuple[str, ...]]") -> st
 def _admin(url: str) -> "psycopg.Connection[tuple[str, ...]]":
     """Connect once a process."""
     return psycopg.connect(url, autocommit=True)
+
+
+def refusal(url: str) -> str:
+    """Open a store that cannot be opened, and read why."""
+    with pytest.raises(CannotOpen) as caught:
+        open_store(url)
+    return str(caught.value)

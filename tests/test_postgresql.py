@@ -21,11 +21,11 @@ import pytest
 
 import storage.libpq
 from handlers.record import OutcomeUnknown, StoreUnavailable
-from storage import CannotOpen, SumStore, open_store
+from storage import SumStore, open_store
 from storage.migrations.postgresql import STEPS
 from storage.model import DeliveryRow, FlowSumRow, HourCount
 from storage.postgresql import COPY_FROM, PostgresqlEngine
-from tests.engines import SERVER
+from tests.engines import SERVER, refusal
 from tests.factories import SAMPLE, SAMPLE_HOUR_2, from_json, make_delivery, make_sum
 from tests.postgresql import PostgreSQL, postgresql
 from tests.process import ROOT, SECONDS, running
@@ -51,12 +51,6 @@ def raw(database_url: str, sum_store: SumStore) -> Iterator[Raw]:
     """A connection beside the store's own."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         yield connection
-
-
-def refusal(url: str) -> str:
-    with pytest.raises(CannotOpen) as caught:
-        open_store(url)
-    return str(caught.value)
 
 
 def on_nth_insert(raw: Raw, number: int, action: str, kind: str = "") -> None:
@@ -97,16 +91,6 @@ def test_the_schema_has_the_columns_of_the_model(raw: Raw, model: type[FlowSumRo
 
     assert {field.name for field in model._meta.sorted_fields} <= {name for name, _ in columns}
     assert {collation for _, collation in columns} <= {None, "C"}
-
-
-def test_sums_outlive_the_store(database_url: str, sum_store: SumStore) -> None:
-    sum_store.add([make_sum()])
-    sum_store.close()
-
-    again = open_store(database_url)
-
-    assert again.read(1, 0, 10) == (1, [make_sum()])
-    again.close()
 
 
 def test_a_database_of_a_newer_version_is_refused(raw: Raw, database_url: str) -> None:
@@ -160,20 +144,6 @@ def test_a_role_without_the_right_to_temporary_tables_stores_large_batches_too(o
         admin.execute("GRANT TEMPORARY ON DATABASE postgres TO PUBLIC")
         admin.execute("DROP OWNED BY plain")
         admin.execute("DROP ROLE plain")
-    store.close()
-
-
-def test_processes_that_open_a_new_database_together_make_it_once(database_url: str) -> None:
-    code = (
-        "import sys; from storage import open_store; s = open_store(sys.argv[1]);"
-        "[s.add([(1, 'a', 'b', 'c', 1, 1, 1)]) for _ in range(20)]"
-    )
-    command = [sys.executable, "-c", code, database_url]
-    started = [subprocess.Popen(command, cwd=ROOT, env=os.environ) for _ in range(4)]
-
-    assert [process.wait() for process in started] == [0, 0, 0, 0]
-    store = open_store(database_url)
-    assert store.read(1, 0, 10) == (1, [(1, "a", "b", "c", 80, 80, 80)])
     store.close()
 
 

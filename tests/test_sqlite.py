@@ -1,9 +1,6 @@
 """What only SQLite does: its file, its pragmas, its versions, its locks."""
 
-import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +9,10 @@ import pytest
 
 import storage.sqlite
 from handlers.record import StoreUnavailable
-from storage import CannotOpen, SumStore, open_store
+from storage import SumStore, open_store
 from storage.migrations.sqlite import STEPS
 from storage.model import DeliveryRow, FlowSumRow, HourCount
+from tests.engines import refusal
 from tests.factories import make_sum
 
 
@@ -31,12 +29,6 @@ def raw(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
     finally:
         connection.close()
-
-
-def refusal(url: str) -> str:
-    with pytest.raises(CannotOpen) as caught:
-        open_store(url)
-    return str(caught.value)
 
 
 def test_the_file_is_as_the_design_wants_it(sum_store: SumStore) -> None:
@@ -67,16 +59,6 @@ def test_the_schema_has_the_columns_of_the_model(
     key = [field.name for field in model._meta.get_primary_keys()]
     assert [name for name, _ in columns] == [field.name for field in model._meta.sorted_fields]
     assert [name for name, place in sorted(columns, key=lambda column: int(column[1])) if place] == key
-
-
-def test_sums_outlive_the_store(database_url: str, sum_store: SumStore) -> None:
-    sum_store.add([make_sum()])
-    sum_store.close()
-
-    again = open_store(database_url)
-
-    assert again.read(1, 0, 10) == (1, [make_sum()])
-    again.close()
 
 
 def test_a_database_of_an_older_version_is_migrated_and_its_sums_counted(tmp_path: Path) -> None:
@@ -209,20 +191,6 @@ def test_a_reader_that_cannot_connect_is_unavailable(sum_store: SumStore, tmp_pa
 
     with pytest.raises(StoreUnavailable):
         sum_store.read(1, 0, 10)
-
-
-def test_processes_that_open_a_new_database_together_make_it_once(tmp_path: Path) -> None:
-    code = (
-        "import sys; from storage import open_store; s = open_store(sys.argv[1]);"
-        "[s.add([(1, 'a', 'b', 'c', 1, 1, 1)]) for _ in range(20)]"
-    )
-    command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/flows.db"]
-    started = [subprocess.Popen(command, cwd=Path(__file__).parent.parent, env=os.environ) for _ in range(4)]
-
-    assert [process.wait() for process in started] == [0, 0, 0, 0]
-    store = open_store(f"sqlite:///{tmp_path}/flows.db")
-    assert store.read(1, 0, 10) == (1, [(1, "a", "b", "c", 80, 80, 80)])
-    store.close()
 
 
 def test_clear_gives_the_space_back(sum_store: SumStore, tmp_path: Path) -> None:

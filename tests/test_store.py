@@ -1,6 +1,9 @@
 """The store's contract, the same on every engine, and behind group commit."""
 
+import os
 import random
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +15,10 @@ from hypothesis import strategies as st
 
 from handlers.aggregate import aggregate
 from handlers.record import MAX_INTEGER, FlowKey, FlowRecord, FlowStore, FlowSum, SumTooLarge
-from storage import SumStore
+from storage import SumStore, open_store
 from tests.engines import versions
 from tests.factories import make_record, make_sum
+from tests.process import ROOT
 
 
 def everything(store: FlowStore, hour: int = 1) -> list[FlowSum]:
@@ -265,6 +269,30 @@ def fresh_store(store: FlowStore, sum_store: SumStore) -> Callable[[], FlowStore
         return store
 
     return clear
+
+
+def test_sums_outlive_the_store(database_url: str, sum_store: SumStore) -> None:
+    sum_store.add([make_sum()])
+    sum_store.close()
+
+    again = open_store(database_url)
+
+    assert again.read(1, 0, 10) == (1, [make_sum()])
+    again.close()
+
+
+def test_processes_that_open_a_new_database_together_make_it_once(database_url: str) -> None:
+    code = (
+        "import sys; from storage import open_store; s = open_store(sys.argv[1]);"
+        "[s.add([(1, 'a', 'b', 'c', 1, 1, 1)]) for _ in range(20)]"
+    )
+    command = [sys.executable, "-c", code, database_url]
+    started = [subprocess.Popen(command, cwd=ROOT, env=os.environ) for _ in range(4)]
+
+    assert [process.wait() for process in started] == [0, 0, 0, 0]
+    store = open_store(database_url)
+    assert store.read(1, 0, 10) == (1, [(1, "a", "b", "c", 80, 80, 80)])
+    store.close()
 
 
 def test_clear_removes_every_sum_and_says_how_many(sum_store: SumStore) -> None:
