@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import cast
 
 import msgspec
 
 from handlers.batch import Batch, BatchAccepted, BatchSifted
 from handlers.record import FlowRecord, HourPage, well_named
-from handlers.web import RequestError
 
 _BATCH = msgspec.json.Decoder(list[FlowRecord])
 _ENCODER = msgspec.json.Encoder()
@@ -63,22 +61,12 @@ def decode_leniently(body: bytes, max_flows: int) -> Batch:
 
     Raises RequestError 422 where the body is no JSON array, 406 where it holds more than ``max_flows`` elements.
     """
-    try:
-        return Batch(list(decode(body, max_flows)), lenient=True)
-    except RequestError:
-        # Which of its records are good is another question than what is wrong with the first hundred.
-        from handlers.diagnose import look_again
-    return look_again(body, max_flows, lenient=True)
+    _is_suspect(body)
+    return _decode_whole(body, max_flows, lenient=True)
 
 
 def _decode_parts(body: bytes, max_flows: int) -> Iterator[list[FlowRecord]]:
-    # Only a body with an escape or a non-ASCII byte can hold what the types do not rule out.
-    suspect = b"\\u" in body or not body.isascii()
-    if suspect:
-        # Imported where it is needed, as below: a cold start of a function is a third more than its libraries.
-        from handlers.diagnose import check_utf8
-
-        check_utf8(body)
+    suspect = _is_suspect(body)
     done = 0
     for part in _parts(body):
         try:
@@ -86,7 +74,7 @@ def _decode_parts(body: bytes, max_flows: int) -> Iterator[list[FlowRecord]]:
         except _REFUSALS:
             records = []
         if not records or (suspect and not all(map(well_named, records))):
-            yield _decode_whole(body, max_flows)[done:]
+            yield list(_decode_whole(body, max_flows).records)[done:]
             return
         done += len(records)
         yield records
@@ -107,13 +95,24 @@ def _parts(body: bytes) -> Iterator[bytes]:
     yield b"[" + body[start:] if start else body
 
 
-def _decode_whole(body: bytes, max_flows: int) -> list[FlowRecord]:
+def _is_suspect(body: bytes) -> bool:
+    """Tell whether a body may hold what the types do not rule out. Raises RequestError (422) where it is no UTF-8."""
+    suspect = b"\\u" in body or not body.isascii()
+    if suspect:
+        # Imported where it is needed, as below: a cold start of a function is a third more than its libraries.
+        from handlers.diagnose import check_utf8
+
+        check_utf8(body)
+    return suspect
+
+
+def _decode_whole(body: bytes, max_flows: int, *, lenient: bool = False) -> Batch:
     try:
         records = _BATCH.decode(body)
     except _REFUSALS:
         records = None
     if records is not None and all(map(well_named, records)):
-        return records
+        return Batch(records, lenient)
     from handlers.diagnose import look_again
 
-    return cast("list[FlowRecord]", look_again(body, max_flows).records)
+    return look_again(body, max_flows, lenient=lenient)
