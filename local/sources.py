@@ -5,6 +5,7 @@ import gzip
 import io
 import sys
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import stat
@@ -12,11 +13,11 @@ from typing import BinaryIO, NamedTuple, TypeAlias, cast
 
 import msgspec
 
+from handlers.formats.csv import read_value
+
 STANDARD_INPUT = "-"
 _GZIP = b"\x1f\x8b"
-_BOM = b"\xef\xbb\xbf"
-_BLANK = _BOM + b" \t\r\n"
-_NUMBERS = {"hour", "bytes_tx", "bytes_rx"}
+_BLANK = BOM_UTF8 + b" \t\r\n"
 _UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error)
 
 
@@ -101,7 +102,7 @@ class Source:
     def _whole_lines(self, file: io.BufferedReader) -> Iterator[str]:
         for number, line in enumerate(file):
             if line.endswith(b"\n") or self._final:
-                yield (line.removeprefix(_BOM) if number == 0 else line).decode()
+                yield (line.removeprefix(BOM_UTF8) if number == 0 else line).decode()
             else:
                 self.held = True
 
@@ -181,8 +182,4 @@ def _checked(text: bytes) -> Item:
 def _object(names: list[str], row: list[str]) -> Item:
     if len(row) != len(names):
         return Bad(f"{len(row)} fields, where the header line has {len(names)}", repr(row).encode())
-    return msgspec.json.encode({name: _value(name, text) for name, text in zip(names, row, strict=True) if name})
-
-
-def _value(name: str, text: str) -> object:
-    return int(text) if name in _NUMBERS and text.isascii() and text.isdigit() and len(text) <= 19 else text
+    return msgspec.json.encode({name: read_value(name, text) for name, text in zip(names, row, strict=True) if name})

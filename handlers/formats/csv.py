@@ -50,12 +50,12 @@ def _header(rows: "Iterator[list[str]]") -> list[str]:
 def _read(names: list[str], row: list[str]) -> FlowRecord | list[Fault]:
     if len(row) != len(names):
         return [Fault((), f"Expected {len(names)} fields, as the header line has, got {len(row)}")]
-    flow = {name: _value(name, text) for name, text in zip(names, row, strict=True) if name in _MEMBERS}
+    flow = {name: read_value(name, text) for name, text in zip(names, row, strict=True) if name in _MEMBERS}
     return read_record(msgspec.json.encode(flow))
 
 
-def _value(name: str, text: str) -> str | int:
-    """Read a number; what is none stays text, and is refused as that."""
+def read_value(name: str, text: str) -> str | int:
+    """Read a number where one belongs; what is none stays text, and is refused as that."""
     if name in _NUMBERS and text.isascii() and text.isdigit() and len(text) <= 19:
         return int(text)
     return text
