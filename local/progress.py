@@ -24,6 +24,10 @@ class Place(msgspec.Struct):
     key: str = ""
     sent_at: int = 0
 
+    def settle(self) -> None:
+        """Say that nothing is on its way."""
+        self.sending, self.skip, self.key = 0, [], ""
+
 
 class _State(msgspec.Struct):
     """``name`` is the agent's, and stays the same when its host is called otherwise."""

@@ -43,24 +43,21 @@ class Agent:
         """Send what has not been sent of a file. Raises Stopped, Unreadable or CannotKeep."""
         path = name if name == STANDARD_INPUT else os.path.realpath(name)
         kept = None if name == STANDARD_INPUT else self._places.find(f"{self._sender.url} {path}")
-        if kept is not None and not self._is_same(name, kept):
+        if not self._send(name, path, kept or Place(self._size)):
             say(f"{name} is not the file that was sent in part before: it is sent from its beginning")
-            kept = None
+            self._send(name, path, Place(self._size))
+
+    def _send(self, name: str, path: str, place: Place) -> bool:
+        """Send a file from a place on; tell whether it is still the file of which this is a place."""
         with open_source(name, final=self._final) as source:
-            sending = _Sending(self, name, path, source, kept or Place(self._size))
+            sending = _Sending(self, name, path, source, place)
+            if not sending.comes_to_its_place():
+                return False
             sending.run()
-        self.refused += sending.place.refused
+        self.refused += place.refused
         if source.held:
             self.held.append(name)
-
-    def _is_same(self, name: str, place: Place) -> bool:
-        digest = hashlib.sha256()
-        with open_source(name, final=self._final) as source:
-            seen = 0
-            for item in islice(source.items, place.position):
-                digest.update(_marked(item))
-                seen += 1
-        return seen == place.position and place.digest in ("", digest.hexdigest())
+        return True
 
     def refuse(self, name: str, position: int, why: str) -> None:
         """Say which record was refused, as long as there are not too many."""
@@ -97,10 +94,16 @@ class _Sending:
         self.place = place
         self._digest = hashlib.sha256()
 
-    def run(self) -> None:
-        """Send batch after batch."""
+    def comes_to_its_place(self) -> bool:
+        """Read past what has been sent, and tell whether it is what was sent."""
+        seen = 0
         for item in islice(self._source.items, self.place.position):
             self._digest.update(_marked(item))
+            seen += 1
+        return seen == self.place.position and self.place.digest in ("", self._digest.hexdigest())
+
+    def run(self) -> None:
+        """Send batch after batch."""
         items: Iterator[Item] = self._source.items
         with tqdm(total=self._source.size, unit="B", unit_scale=True, desc=self._name, disable=None) as bar:
             # A batch that was on its way when the agent was killed is sent as it was, though its file has grown.
@@ -120,14 +123,15 @@ class _Sending:
             }
             if not body:
                 return self._answered(batch, {}, 0)
-            self._on_its_way(len(batch), list(body.values()))
-            status, answer = self._agent.post(list(body.values()), place.key)
+            records = list(body.values())
+            self._on_its_way(len(batch), records)
+            status, answer = self._agent.post(records, place.key)
             if status == 201:
                 return self._answered(batch, _refused(list(body), answer), answer.get("refused", 0))
             refused = self._why_not(status, answer, body)
             if not refused and len(batch) > 1:
                 place.size = (len(batch) + 1) // 2
-                place.sending, place.skip, place.key = 0, [], ""
+                place.settle()
                 self._agent.keep(self._name, self._path, place)
                 return 0
             for position, why in refused.items():
@@ -166,7 +170,7 @@ class _Sending:
         place.refused += len(bad) + count + len(place.skip)
         place.position += len(batch)
         place.digest = self._digest.hexdigest()
-        place.sending, place.skip, place.key = 0, [], ""
+        place.settle()
         self._agent.keep(self._name, self._path, place)
         return len(batch)
 
