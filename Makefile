@@ -1,8 +1,8 @@
 # Everything a developer or an operator of one machine types. `make` alone lists it.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install_postgresql install_dev lock start_server stop_server shutdown purge_all submit_flow_data get_flow_data send \
-	run_test test check format bench soak deploy_check build-WriteFunction build-ReadFunction
+.PHONY: help install install_postgresql install_dev lock start_server stop_server shutdown purge_all submit_flow_data \
+	get_flow_data send run_test test check format bench soak deploy_check build-WriteFunction build-ReadFunction
 
 PYTHON ?= python3
 # Not ?=: what an environment happens to call VENV is not ours to remove.
@@ -45,18 +45,15 @@ $(VENV)/.installed_dev: $(VENV)/.installed requirements-dev.lock
 	@$(PIP) --requirement requirements-dev.lock
 	@touch $@
 
+UV_COMPILE := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade
+
 lock: ## Pin anew what pyproject.toml asks for
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
-	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--upgrade pyproject.toml --output-file requirements.lock
-	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--upgrade --group functions --output-file requirements-functions.lock
-	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--upgrade --group dev pyproject.toml --output-file requirements-dev.lock
-	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--upgrade --group deploy --output-file requirements-deploy.lock
-	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--upgrade --group agent --output-file requirements-agent.lock
+	@$(UV_COMPILE) pyproject.toml --output-file requirements.lock
+	@$(UV_COMPILE) --group dev pyproject.toml --output-file requirements-dev.lock
+	@for group in functions agent deploy; do \
+		$(UV_COMPILE) --group $$group --output-file requirements-$$group.lock || exit 1; \
+	done
 	@rm -rf $(VENV)-lock
 
 start_server: install ## Serve on http://127.0.0.1:8080 until Ctrl-C
