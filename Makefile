@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install install_postgresql install_dev lock start_server stop_server shutdown purge_all submit_flow_data \
-	get_flow_data send run_test test check format bench soak deploy_check build-WriteFunction build-ReadFunction
+	get_flow_data send token run_test test check format bench soak deploy_check build-WriteFunction build-ReadFunction
 
 PYTHON ?= python3
 # Not ?=: what an environment happens to call VENV is not ours to remove.
@@ -74,8 +74,11 @@ submit_flow_data: ## POST the sample, local/samples/test_data1.json
 get_flow_data: ## GET the sums of an hour: make get_flow_data HOUR=2
 	@local/get_request.sh "hour=$(or $(HOUR),1)"
 
+token: install ## Make a token and print it this once: make token NAME=web-1 ROLE=write (read, write or admin)
+	@exec $(BIN)/python -m local.token $(NAME) $(ROLE)
+
 send: $(VENV)/.installed_agent ## Send the flow records in files, each once: make send FILE="a.json b.csv.gz" URL=...
-	@exec $(BIN)/python -m local.agent $(FILE) --url $(or $(URL),http://127.0.0.1:$(or $(PORT),8080))
+	@exec $(BIN)/python -m local.agent $(FILE) --url $(or $(URL),http://127.0.0.1:$(or $(PORT),8080))$(if $(TOKEN_FILE), --token-file $(TOKEN_FILE))
 
 run_test: install_dev ## Run the tests, with coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term-missing

@@ -10,11 +10,15 @@ import sys
 import time
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlencode
 
+from handlers.access import Access, read_access
 from handlers.access_log import log_access
+from handlers.emf import metrics_line
 from handlers.record import FlowStore
+from handlers.request_id import begin, mark_log_records
 from handlers.routes import METHODS, answer
 from handlers.settings import Settings, SettingsError, read_settings
 from handlers.web import Fault, Request, Response, invalid, respond
@@ -49,27 +53,46 @@ def read(event: Event, _: object) -> dict[str, Any]:
 def _carry(event: Event, methods: frozenset[str]) -> dict[str, Any]:
     """Answer an event by the route table, as the local edge does. Raises ValueError when it is none of HTTP."""
     started = time.perf_counter()
+    _commits.clear()
     request = _request(event)
+    begin(request.id)
     response = respond(lambda: _answer(request, methods))
     result = _result(request, response)
-    log_access(request, response, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    log_access(request, response, seconds)
+    print(metrics_line(request, response, seconds, sum(_commits) if _commits else None, time.time()), flush=True)
     return result
 
 
+_commits: list[float] = []
+"""Seconds of the transactions of the request that is being answered: an instance answers one at a time."""
+
+
 @cache
-def _service() -> tuple[FlowStore, Settings]:
-    """Read the settings, and name the store, which is opened when it is first used. Raises SettingsError."""
+def _service() -> tuple[FlowStore, Settings, Access]:
+    """Read the settings, and name the store, which is opened when it is first used.
+
+    Raises SettingsError, or OSError where API_TOKENS_FILE cannot be read.
+    """
     settings = read_settings(os.environ)
     if os.environ.get("AWS_LAMBDA_FUNCTION_NAME") and settings.database_url.startswith("sqlite:"):
         raise SettingsError(
             "DATABASE_URL names a SQLite file, which would be one instance's own and vanish with it: name PostgreSQL"
         )
-    return LazyStore(settings.database_url, settings.citus_shards, settings.idempotency_hours), settings
+    store = LazyStore(
+        settings.database_url,
+        settings.citus_shards,
+        settings.idempotency_hours,
+        lambda _, seconds: _commits.append(seconds),
+    )
+    tokens = Path(settings.api_tokens_file).read_text() if settings.api_tokens_file else ""
+    return store, settings, read_access(settings, tokens, time.monotonic)
 
 
 # While an instance starts it has more of a processor than later, so the driver is imported here. A setting that is
 # wrong is told by the answers, not by a function that does not start.
-with contextlib.suppress(SettingsError):
+mark_log_records()
+with contextlib.suppress(SettingsError, OSError):
     _service()
 
 
@@ -107,7 +130,10 @@ def _http_api_request(event: Event) -> Request:
     if stage != "$default" and f"{path}/".startswith(f"/{stage}/"):
         path = path.removeprefix(f"/{stage}") or "/"
     headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
-    return Request(context["http"]["method"], path, event.get("rawQueryString", ""), headers, _body(event))
+    http = context["http"]
+    peer = http.get("sourceIp", "")
+    query = event.get("rawQueryString", "")
+    return Request(http["method"], path, query, headers, _body(event), peer, context.get("requestId", ""))
 
 
 def _rest_api_request(event: Event) -> Request:
@@ -117,7 +143,10 @@ def _rest_api_request(event: Event) -> Request:
     """
     query = urlencode(event.get("multiValueQueryStringParameters") or {}, doseq=True)
     headers = {name.lower(): ", ".join(values) for name, values in (event.get("multiValueHeaders") or {}).items()}
-    return Request(event["httpMethod"], unquote(event["path"]), query, headers, _body(event))
+    context = event.get("requestContext", {})
+    peer = context.get("identity", {}).get("sourceIp") or ""
+    body, request_id = _body(event), context.get("requestId", "")
+    return Request(event["httpMethod"], unquote(event["path"]), query, headers, body, peer, request_id)
 
 
 def _body(event: Event) -> bytes:
@@ -133,7 +162,7 @@ def _body(event: Event) -> bytes:
 def _result(request: Request, response: Response) -> dict[str, Any]:
     return {
         "statusCode": response.status,
-        "headers": {"Content-Type": "application/json", **dict(response.headers)},
+        "headers": {"Content-Type": response.content_type, **dict(response.headers)},
         "body": "" if request.method == "HEAD" else response.body.decode(),
         "isBase64Encoded": False,
     }

@@ -64,4 +64,4 @@ def ingest(batch: Batch, request: Request, key: str | None, store: FlowStore, se
         # Raised for a delivery only.
         sent = cast("Delivery", delivery)
         return replay(request, known.found[sent.name], sent)
-    return Response(201, answer, (LENIENT,) if batch.lenient else (), accepted)
+    return Response(201, answer, (LENIENT,) if batch.lenient else (), accepted, batch.refused)

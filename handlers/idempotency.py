@@ -35,13 +35,13 @@ def read_key(request: Request) -> str | None:
 
 
 def delivery_of(request: Request, key: str, answer: bytes) -> Delivery:
-    """Make the delivery of a request: its fingerprint is SHA-256 over the body, its type and its Prefer."""
+    """Make the delivery of a request in its caller's scope: the fingerprint is over the body, its type and Prefer."""
     fingerprint = hashlib.sha256()
     for name in ("content-type", "prefer"):
         value = request.headers.get(name, "").strip().lower().encode("utf-8", "surrogatepass")
         fingerprint.update(b"%d:%b" % (len(value), value))
     fingerprint.update(request.body)
-    return Delivery("", key, fingerprint.digest(), answer)
+    return Delivery(request.caller, key, fingerprint.digest(), answer)
 
 
 def replay(request: Request, stored: Delivery, sent: Delivery) -> Response:

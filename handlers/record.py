@@ -59,6 +59,13 @@ class HourPage(NamedTuple):
     sums: list[FlowSum]
 
 
+class StoreSize(NamedTuple):
+    """How large a store is: how many sums it has, and how many bytes it takes on disk."""
+
+    sums: int
+    bytes: int
+
+
 class SumTooLarge(Exception):
     """A sum would pass 2^63-1; nothing of its batch was stored."""
 
@@ -117,6 +124,14 @@ class FlowStore(Protocol):
 
     def find(self, scope: str, key: str) -> Delivery | None:
         """Find a delivery that is stored. Raises StoreUnavailable."""
+        ...
+
+    def answers(self, seconds: float) -> bool:
+        """Tell whether a question is answered within so many seconds."""
+        ...
+
+    def size(self) -> StoreSize:
+        """Tell how large the store is. Raises StoreUnavailable."""
         ...
 
     def close(self) -> None:

@@ -1,9 +1,13 @@
 """The one route table, and the way from a request to its answer: both edges are made from it."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from typing import NamedTuple
 
+from handlers import request_id
+from handlers.access import ANYBODY, Access, Role
 from handlers.flows import get_flows, post_flows
+from handlers.health import get_healthz, get_readyz
+from handlers.metrics import get_metrics
 from handlers.record import FlowStore
 from handlers.root import get_root
 from handlers.settings import Settings
@@ -13,40 +17,73 @@ Handler = Callable[[Request, FlowStore, Settings], Response]
 
 
 class Route(NamedTuple):
-    """Which handler answers a method on a path."""
+    """Which handler answers a method on a path, and the role that a token needs for it; "" is open to everybody.
+
+    The functions have no route that is ``local``.
+    """
 
     path: str
     method: str
     handler: Handler
+    role: Role
+    local: bool = False
 
 
 ROUTES = (
-    Route("/", "GET", get_root),
-    Route("/flows", "GET", get_flows),
-    Route("/flows", "POST", post_flows),
-    Route("/v1/flows", "GET", get_flows),
-    Route("/v1/flows", "POST", post_flows),
+    Route("/", "GET", get_root, ""),
+    Route("/healthz", "GET", get_healthz, ""),
+    Route("/readyz", "GET", get_readyz, ""),
+    Route("/metrics", "GET", get_metrics, "read", local=True),
+    Route("/flows", "GET", get_flows, "read"),
+    Route("/flows", "POST", post_flows, "write"),
+    Route("/v1/flows", "GET", get_flows, "read"),
+    Route("/v1/flows", "POST", post_flows, "write"),
 )
 
-_HANDLERS = {path: {route.method: route.handler for route in ROUTES if route.path == path} for path, _, _ in ROUTES}
 
+def _table(routes: Sequence[Route]) -> dict[str, dict[str, Route]]:
+    return {path: {route.method: route for route in routes if route.path == path} for path, *_ in routes}
+
+
+_LOCAL = _table(ROUTES)
+_FUNCTIONS = _table([route for route in ROUTES if not route.local])
 
 METHODS = frozenset(route.method for route in ROUTES)
 
 
-def answer(request: Request, store: FlowStore, settings: Settings, methods: Container[str] = METHODS) -> Response:
-    """Answer a request, errors included: this never raises. ``methods`` are those that are answered here."""
-    return respond(lambda: _handler(request, methods)(request, store, settings))
+def answer(
+    request: Request,
+    store: FlowStore,
+    settings: Settings,
+    access: Access = ANYBODY,
+    methods: Container[str] | None = None,
+) -> Response:
+    """Answer a request, errors included: this never raises. ``methods`` are those that a function answers.
+
+    The answer names the request's id, which is the sender's, the edge's, or a new one.
+    """
+    named = ("X-Request-Id", request_id.begin(request.headers.get(request_id.HEADER), request.id))
+    caller = ""
+
+    def admitted() -> Response:
+        nonlocal caller
+        route = _route(request, methods)
+        caller = access.admit(request, route.role)
+        return route.handler(request._replace(caller=caller), store, settings)
+
+    response = respond(admitted)
+    path = request.path if request.path in _LOCAL else response.route
+    return response._replace(headers=(*response.headers, named), caller=caller, route=path)
 
 
-def _handler(request: Request, methods_here: Container[str]) -> Handler:
-    methods = _HANDLERS.get(request.path)
+def _route(request: Request, methods_here: Container[str] | None) -> Route:
+    methods = (_LOCAL if methods_here is None else _FUNCTIONS).get(request.path)
     if methods is None:
         raise RequestError(404, "There is nothing at this path")
     if request.method not in methods:
         allowed = ", ".join(methods)
         raise RequestError(405, f"This path answers {allowed} only", headers=(("Allow", allowed),))
-    if request.method not in methods_here:
+    if methods_here is not None and request.method not in methods_here:
         # RFC 9110, 15.5.20. One who may only read must not write by asking the function that reads.
         raise RequestError(421, "Another function answers this method here")
     return methods[request.method]

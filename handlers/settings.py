@@ -31,6 +31,38 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     idempotency_hours: Annotated[
         int, Meta(ge=1, le=8_760, description="Hours that the keys of batches, and their answers, are kept.")
     ] = 24
+    api_tokens: Annotated[
+        str,
+        Meta(
+            description="Who may come in: `NAME:ROLE:SHA256` for each token, separated by commas, as `make token` "
+            "prints it."
+        ),
+    ] = ""
+    api_tokens_file: Annotated[
+        str, Meta(description="A file of the same, one a line, `#` before remarks; read at the start.")
+    ] = ""
+    allow_anonymous: Annotated[
+        int, Meta(ge=0, le=1, description="`1` lets everybody in where there are no tokens, also from elsewhere.")
+    ] = 0
+    rate_limit: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000_000,
+            description="Requests a minute that each token's name, or each address, has in the long run; more are "
+            "refused with 429; 0: any number.",
+        ),
+    ] = 0
+    rate_burst: Annotated[
+        int, Meta(ge=1, le=10_000_000, description="Requests that each may send at once, where `RATE_LIMIT` is set.")
+    ] = 60
+    trusted_proxies: Annotated[
+        str,
+        Meta(
+            description="Addresses and networks of proxies, separated by commas, whose `X-Forwarded-For` is believed "
+            "when addresses are counted."
+        ),
+    ] = ""
     threads: Annotated[int, Meta(ge=1, le=1_000, description="Requests worked on at once.")] = 32
     max_batch_flows: Annotated[
         int, Meta(ge=1, le=MAX_INTEGER, description="Flow objects one POST may hold; more are refused with 406.")
@@ -51,12 +83,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
         Meta(description="Least level logged: `DEBUG`, `INFO` (a line per request), `WARNING` or `ERROR`."),
     ] = "INFO"
+    log_format: Annotated[Literal["text", "json"], Meta(description="`text`, or `json`: a JSON object a line.")] = (
+        "text"
+    )
     pid_file: Annotated[
         str, Meta(description="Names the running server, and is locked by it: one server to a file.")
     ] = "server.pid"
     shutdown_seconds: Annotated[
         int, Meta(ge=0, le=3_600, description="On SIGTERM or SIGINT, how long received requests may take to finish.")
     ] = 20
+
+
+_WORDS = {"log_level": "DEBUG, INFO, WARNING or ERROR", "log_format": "text or json"}
+"""The settings that are one of a few words."""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -84,6 +123,6 @@ def _read(field: msgspec.structs.FieldInfo, text: str) -> Any:
     except msgspec.ValidationError as error:
         # The value stays unsaid: another setting's may be a secret put under the wrong name.
         expected = str(error).replace("`", "").replace("Expected int, got str", "expected a whole number")
-        if field.name == "log_level":
-            expected = "expected DEBUG, INFO, WARNING or ERROR"
+        if field.name in _WORDS:
+            expected = f"expected {_WORDS[field.name]}"
         raise SettingsError(f"{field.encode_name} is wrong: {expected}") from None

@@ -1,12 +1,12 @@
 """The few words of HTTP spoken here: Request, Response, the error type, and respond(), where errors become answers."""
 
 import logging
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
+from handlers import request_id
 from handlers.record import MAX_INTEGER, OutcomeUnknown, StoreUnavailable, SumTooLarge
 
 MAX_ERRORS_TOLD = 100
@@ -24,7 +24,8 @@ class Request(NamedTuple):
     """One HTTP request as an edge carries it: nothing in it is interpreted.
 
     ``path`` is percent-decoded, ``query`` is raw, header names are lower case. ``body`` may be cut short once it is
-    longer than ``MAX_BODY_BYTES``.
+    longer than ``MAX_BODY_BYTES``. ``peer`` is the address at the other end of the connection, and ``id`` what an edge
+    calls the request that has no id of its own. ``caller`` is whose request it is, once that is known.
     """
 
     method: str
@@ -32,15 +33,26 @@ class Request(NamedTuple):
     query: str = ""
     headers: Mapping[str, str] = {}
     body: bytes = b""
+    peer: str = ""
+    id: str = ""
+    caller: str = ""
 
 
 class Response(NamedTuple):
-    """One HTTP answer; its body is JSON. ``records`` is how many records it took in or gave out, for the access log."""
+    """One HTTP answer; its body is JSON, unless ``content_type`` says otherwise.
+
+    The rest is for the log and the metrics: how many records it took in or gave out, how many it refused, to
+    whom, and by which route.
+    """
 
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
     records: int = 0
+    refused: int = 0
+    caller: str = ""
+    route: str = "other"
+    content_type: str = "application/json"
 
 
 class Fault(NamedTuple):
@@ -69,6 +81,10 @@ class RequestError(Exception):
         self.members = members
 
 
+class Unready(Exception):
+    """The service cannot answer yet; the message is fit for the caller."""
+
+
 def invalid(faults: Sequence[Fault], total: int, note: str = "") -> RequestError:
     """Make the 422 that names the bad members: the first ``MAX_ERRORS_TOLD`` of ``total``, and the first in words."""
     first = ".".join(map(str, faults[0].loc)) + ": " + faults[0].msg
@@ -91,9 +107,10 @@ def error_response(
 
 def fault_response(status: int, message: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     """Answer a 5xx that tells nothing of the inside; the exception being handled is logged under its request_id."""
-    request_id = uuid.uuid4().hex
-    logger.error("request_id=%s answered %d", request_id, status, exc_info=True)
-    return error_response(status, message, headers, {"request_id": request_id})
+    # Outside of any request it begins one, before the line that is marked with it.
+    named = request_id.current()
+    logger.error("answered %d", status, exc_info=True)
+    return error_response(status, message, headers, {"request_id": named})
 
 
 def internal_error() -> Response:
@@ -119,6 +136,8 @@ def respond(handle: Callable[[], Response]) -> Response:
             "nothing of the batch was stored"
         )
         return error_response(409, message, members={"key": key._asdict()})
+    except Unready as error:
+        return unavailable(str(error))
     except OutcomeUnknown:
         return unavailable("The store was lost while it committed; whether the batch was stored is not known")
     except StoreUnavailable:

@@ -6,13 +6,16 @@ import logging
 import os
 import resource
 import sys
+import time
 from pathlib import Path
 
+from handlers.access import Access, read_access
+from handlers.metrics import metrics
 from handlers.settings import Settings, SettingsError, read_settings
 from local import pid_file
 from local.app import create_app
 from local.log import start_log
-from local.server import CONNECTIONS, CannotListen, Server, stop_on_signals
+from local.server import CONNECTIONS, CannotListen, Server, is_loopback, stop_on_signals
 from storage import CannotOpen, open_store
 from storage.group_commit import GroupCommit
 
@@ -27,26 +30,27 @@ def main() -> int:
     """
     try:
         settings = read_settings(os.environ)
-        start_log(settings.log_file, settings.log_level)
+        access = _access(settings)
+        start_log(settings.log_file, settings.log_level, settings.log_format)
         held = pid_file.hold(Path(settings.pid_file))
     except (SettingsError, pid_file.AlreadyRunning) as error:
         sys.exit(f"{error}.")
     except OSError as error:
         sys.exit(f"{error.filename or 'PID_FILE'} cannot be written: {error.strerror}.")
     try:
-        return _serve(settings)
+        return _serve(settings, access)
     except (CannotOpen, CannotListen) as error:
         sys.exit(f"{error}.")
     finally:
         pid_file.release(Path(settings.pid_file), held)
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: Settings, access: Access) -> int:
     connections = min(CONNECTIONS, max(10, _allow_open_files(OPEN_FILES) // 2 - 100))
     _give_large_blocks_back()
     opened = open_store(settings.database_url, settings.citus_shards, settings.idempotency_hours)
-    store = GroupCommit(opened, opened.writers)
-    server = Server(create_app(store, settings), settings, connections)
+    store = GroupCommit(opened, opened.writers, metrics().count_commit)
+    server = Server(create_app(store, settings, access), settings, connections)
     stop_on_signals(server)
     logging.getLogger("local").info("listening on %s, for %d connections", server.url, connections)
     print(f"Flow Aggregation Service listens on {server.url} (log: {settings.log_file}; stop: Ctrl-C)", flush=True)
@@ -54,6 +58,26 @@ def _serve(settings: Settings) -> int:
         return 1
     store.close()
     return 0
+
+
+def _access(settings: Settings) -> Access:
+    """Read who may come in; without tokens, that is who asks this machine by a local name.
+
+    Raises SettingsError, also where others could ask too.
+    """
+    try:
+        tokens = Path(settings.api_tokens_file).read_text(errors="replace") if settings.api_tokens_file else ""
+    except OSError as error:
+        raise SettingsError(f"API_TOKENS_FILE {error.filename} cannot be read: {error.strerror}") from error
+    access = read_access(settings, tokens, time.monotonic)
+    if access.tokens or access.anonymous == "yes":
+        return access
+    if not is_loopback(settings.host):
+        raise SettingsError(
+            f"HOST {settings.host} can be reached from elsewhere, and there is no token: set API_TOKENS "
+            "(make token NAME=... ROLE=... makes one), or ALLOW_ANONYMOUS=1 to let everybody in"
+        )
+    return access._replace(anonymous="near")
 
 
 def _allow_open_files(wanted: int) -> int:

@@ -30,6 +30,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--name", default=socket.gethostname(), help="another for each agent, kept in the state (default: the host's)"
     )
+    parser.add_argument("--token-file", type=Path, help="holds the token that the service wants")
     parser.add_argument("--batch", type=int, default=BATCH, help="records in a batch at first (default: %(default)s)")
     parser.add_argument(
         "--retries", type=int, default=RETRIES, help="times a request is tried again (default: %(default)s)"
@@ -42,7 +43,12 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
 def main(words: Sequence[str] | None = None) -> int:
     """Send every file; return 0 when all was counted, 2 when something was not, 1 when it had to stop."""
     arguments = _arguments(words)
-    sender = Sender(arguments.url, arguments.retries)
+    try:
+        # On the command line everybody on the machine could read it.
+        token = arguments.token_file.read_text().strip() if arguments.token_file else ""
+        sender = Sender(arguments.url, arguments.retries, token)
+    except (OSError, ValueError) as error:
+        sys.exit(f"{arguments.token_file} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}.")
     try:
         places = Places(arguments.state, arguments.name)
     except CannotKeep as error:

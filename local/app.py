@@ -5,15 +5,19 @@ from typing import Any
 
 import falcon
 
+from handlers.access import ANYBODY, Access
 from handlers.access_log import log_access
+from handlers.metrics import metrics
 from handlers.record import FlowStore
 from handlers.routes import answer
 from handlers.settings import Settings
 from handlers.web import Request, Response, internal_error
 
 
-def create_app(store: FlowStore, settings: Settings) -> falcon.App[falcon.Request, falcon.Response]:
-    """Make the WSGI application over a store.
+def create_app(
+    store: FlowStore, settings: Settings, access: Access = ANYBODY
+) -> falcon.App[falcon.Request, falcon.Response]:
+    """Make the WSGI application over a store, for those who have access.
 
     Falcon has no routes of its own here: the route table in ``handlers`` has them all, and answers every other path
     and method too.
@@ -22,9 +26,11 @@ def create_app(store: FlowStore, settings: Settings) -> falcon.App[falcon.Reques
     def carry(req: falcon.Request, resp: falcon.Response, *_: Any, **__: Any) -> None:
         started = time.perf_counter()
         request = _request(req, settings.max_body_bytes)
-        response = answer(request, store, settings)
+        response = answer(request, store, settings, access)
         _write(resp, response)
-        log_access(request, response, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        log_access(request, response, seconds)
+        metrics().count_request(request, response, seconds)
 
     app = falcon.App()
     app.add_sink(carry, "/")
@@ -41,7 +47,7 @@ def _fail(_: falcon.Request, resp: falcon.Response, *__: Any) -> None:
 
 def _write(resp: falcon.Response, response: Response) -> None:
     resp.status = response.status
-    resp.content_type = "application/json"
+    resp.content_type = response.content_type
     resp.data = response.body
     for name, value in response.headers:
         resp.set_header(name, value)
@@ -50,4 +56,4 @@ def _write(resp: falcon.Response, response: Response) -> None:
 def _request(req: falcon.Request, max_body_bytes: int) -> Request:
     # One byte past the limit is enough for the handler to see that it was passed.
     body = req.bounded_stream.read(max_body_bytes + 1) if req.content_length else b""
-    return Request(req.method, req.path, req.query_string, req.headers_lower, body)
+    return Request(req.method, req.path, req.query_string, req.headers_lower, body, req.remote_addr)

@@ -11,6 +11,8 @@ from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import BadRequest, Error
 
 from handlers.access_log import log_access
+from handlers.metrics import metrics
+from handlers.request_id import HEADER, begin
 from handlers.web import Request, error_response, internal_error, unavailable
 
 UNREAD_BODIES = 16
@@ -106,6 +108,7 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
 
     def execute(self) -> None:
         error = self.request.error
+        named = begin(self.request.headers.get(HEADER.upper().replace("-", "_")))
         if error.code == 500:
             response = internal_error()
         elif error.code == 503:
@@ -113,12 +116,15 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
         else:
             response = error_response(error.code, f"{error.reason}: {error.body}")
         self.status = f"{error.code} {error.reason}"
-        self.response_headers += [("Content-Type", "application/json"), *response.headers]
+        self.response_headers += [("Content-Type", "application/json"), ("X-Request-Id", named), *response.headers]
         self.set_close_on_finish()
         self.channel.refused = True
         self.content_length = len(response.body)
         self.write(response.body)
-        log_access(Request(getattr(self.request, "command", "-"), "-"), response, time.time() - self.start_time)
+        request = Request(getattr(self.request, "command", "-"), "-")
+        seconds = time.time() - self.start_time
+        log_access(request, response, seconds)
+        metrics().count_request(request, response, seconds)
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]

@@ -6,6 +6,10 @@ import sys
 import threading
 import time
 
+import msgspec
+
+from handlers.request_id import mark_log_records
+
 MAX_BYTES = 10_000_000
 OLD_FILES = 5
 FLUSH_SECONDS = 1.0
@@ -60,6 +64,24 @@ class GatheringFileHandler(logging.handlers.RotatingFileHandler):
                 print(f"Lines of the log are lost: {error.strerror}", file=sys.stderr)
 
 
+class JsonFormatter(logging.Formatter):
+    """A JSON object a line: the same as a line of text, and what a request's line tells, one by one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record, and the exception that came with it, in UTC."""
+        told = {
+            "time": _utc(record.created),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": getattr(record, "request_id", ""),
+            **getattr(record, "access", {}),
+        }
+        if record.exc_info:
+            told["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode({name: value for name, value in told.items() if value != ""}).decode()
+
+
 class LineFormatter(logging.Formatter):
     """``2026-11-24T05:18:35.123Z INFO access GET / 200``: written anew for each line is only what is new in it."""
 
@@ -75,13 +97,21 @@ class LineFormatter(logging.Formatter):
         if second != self._second:
             self._second, self._time = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         line = f"{self._time}.{int(record.msecs):03}Z {record.levelname} {record.name} {record.getMessage()}"
+        if named := getattr(record, "request_id", ""):
+            line = f"{line} request_id={named}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-def start_log(log_file: str, level: str) -> None:
+def _utc(epoch_seconds: float) -> str:
+    seconds, milliseconds = divmod(int(epoch_seconds * 1e3), 1_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{milliseconds:03}Z"
+
+
+def start_log(log_file: str, level: str, log_format: str = "text") -> None:
     """Send every line of at least ``level`` to a rotating file, or to standard error for ``-``. Raises OSError."""
     handler = logging.StreamHandler(sys.stderr) if log_file == "-" else GatheringFileHandler(log_file)
-    handler.setFormatter(LineFormatter())
+    handler.setFormatter(JsonFormatter() if log_format == "json" else LineFormatter())
+    mark_log_records()
     # What no line of ours shows need not be found out: https://docs.python.org/3/howto/logging.html#optimization
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

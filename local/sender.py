@@ -47,8 +47,9 @@ class _Retry(urllib3.Retry):
 class Sender:
     """Sends to one service, and counts: ``sent`` records, ``batches``, those ``replayed``, requests ``retried``."""
 
-    def __init__(self, url: str, retries: int) -> None:
+    def __init__(self, url: str, retries: int, token: str = "") -> None:
         """Name the service by its URL, without /flows; each request is tried ``retries`` times more."""
+        self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
         self.url = url.rstrip("/") + "/flows"
         self.counted: Counter[str] = Counter()
         counting: type[_Retry] = type("Counting", (_Retry,), {"counted": self.counted})
@@ -73,6 +74,7 @@ class Sender:
             "Content-Type": "application/json",
             "Idempotency-Key": f'"{key}"',
             "Prefer": "handling=lenient",
+            **self._authorization,
         }
         try:
             response = self._http.request("POST", self.url, body=b"[" + b",".join(body) + b"]", headers=headers)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any
 
 from waitress import wasyncore
@@ -109,6 +110,16 @@ class Server:
             if channel.readable():
                 poller.register(channel.socket, select.POLLIN)
         return bool(poller.poll(0))
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address, or all that a name stands for, can be reached from this machine only."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        # It cannot be listened on either, which is told then.
+        return True
+    return all(ip_address(address[0]).is_loopback for *_, address in found)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -37,8 +37,12 @@ class Engine(Protocol):
         """
         ...
 
-    def count(self, count_sql: str, hour: int) -> int:
-        """Fetch an hour's count, which the query gives as NULL where there is none. Raises StoreUnavailable."""
+    def count(self, count_sql: str, *parameters: int) -> int:
+        """Fetch a count, which the query gives as NULL where there is none. Raises StoreUnavailable."""
+        ...
+
+    def bytes_on_disk(self) -> int:
+        """Tell how many bytes the tables take. Raises StoreUnavailable."""
         ...
 
     def find(self, scope: str, key: str) -> Delivery | None:

@@ -1,10 +1,20 @@
 """Group commit: while one commit is being synced, the batches that arrive gather, and go in together as the next."""
 
 import threading
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from handlers.record import AlreadyDelivered, Delivery, FlowStore, FlowSum, HourPage, OutcomeUnknown, StoreUnavailable
+from handlers.record import (
+    AlreadyDelivered,
+    Delivery,
+    FlowStore,
+    FlowSum,
+    HourPage,
+    OutcomeUnknown,
+    StoreSize,
+    StoreUnavailable,
+)
 
 MAX_GROUP_SUMS = 100_000
 """Sums that end a group: a large batch gains nothing from company, and memory should stay bounded."""
@@ -40,9 +50,15 @@ class GroupCommit:
     database systems", SIGMOD 1984.
     """
 
-    def __init__(self, store: FlowStore, writers: int = 1) -> None:
-        """Wrap a store that takes ``writers`` at the same time: one for the groups, the others for large batches."""
+    def __init__(
+        self, store: FlowStore, writers: int = 1, observe: Callable[[int, float], None] = lambda _, __: None
+    ) -> None:
+        """Wrap a store that takes ``writers`` at the same time: one for the groups, the others for large batches.
+
+        ``observe`` is called with the batches, and the seconds, of each transaction that was committed.
+        """
         self._store = store
+        self._observe = observe
         self._beside = threading.Semaphore(writers - 1) if writers > 1 else None
         self._lock = threading.Lock()
         self._waiting: deque[_Batch] = deque()
@@ -52,7 +68,7 @@ class GroupCommit:
         """Add a batch; see FlowStore. A batch that cannot be stored fails alone."""
         if self._beside is not None and len(sums) >= LARGE:
             with self._beside:
-                self._store.add(sums, deliveries)
+                self._commit(sums, deliveries, 1)
             return
         batch = _Batch(sums, deliveries)
         with self._lock:
@@ -73,9 +89,22 @@ class GroupCommit:
         """Find a delivery that is stored; see FlowStore."""
         return self._store.find(scope, key)
 
+    def answers(self, seconds: float) -> bool:
+        """Tell whether the wrapped store answers in time; see FlowStore."""
+        return self._store.answers(seconds)
+
+    def size(self) -> StoreSize:
+        """Tell how large the wrapped store is; see FlowStore."""
+        return self._store.size()
+
     def close(self) -> None:
         """Close the wrapped store; see FlowStore."""
         self._store.close()
+
+    def _commit(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery], batches: int) -> None:
+        started = time.perf_counter()
+        self._store.add(sums, deliveries)
+        self._observe(batches, time.perf_counter() - started)
 
     def _lead(self, own: _Batch) -> None:
         group = self._gather()
@@ -107,7 +136,7 @@ class GroupCommit:
         """
         group, twice = _apart(group)
         try:
-            self._store.add(_merge(group), [delivery for batch in group for delivery in batch.deliveries])
+            self._commit(_merge(group), [delivery for batch in group for delivery in batch.deliveries], len(group))
         except OutcomeUnknown as error:
             _end(group + twice, error)
         except StoreUnavailable as error:

@@ -2,18 +2,31 @@
 
 import contextlib
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
-from handlers.record import Delivery, FlowSum, HourPage, StoreUnavailable
+from handlers.record import Delivery, FlowSum, HourPage, StoreSize, StoreUnavailable
 from storage.engine import CannotOpen, engine_of
+from storage.probe import Probe
 from storage.store import SumStore
 
 
 class LazyStore:
     """A FlowStore at a database URL, for a process that starts before its first question and outlives its database."""
 
-    def __init__(self, url: str, citus_shards: int, idempotency_hours: int) -> None:
-        """Import the engine, and connect to nothing yet."""
+    def __init__(
+        self,
+        url: str,
+        citus_shards: int,
+        idempotency_hours: int,
+        observe: Callable[[int, float], None] = lambda _, __: None,
+    ) -> None:
+        """Import the engine, and connect to nothing yet.
+
+        ``observe`` is called with the batches, always 1, and the seconds, of each transaction that was committed.
+        """
+        self._observe = observe
+        self._probe = Probe(lambda: self.read(0, 0, 1))
         self._url = url
         self._parameters = citus_shards, idempotency_hours
         self._lock = threading.Lock()
@@ -24,7 +37,9 @@ class LazyStore:
 
     def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery] = ()) -> None:
         """Add sums and their deliveries; see FlowStore."""
+        started = time.perf_counter()
         self._opened().add(sums, deliveries)
+        self._observe(1, time.perf_counter() - started)
 
     def read(self, hour: int, offset: int, limit: int) -> HourPage:
         """Read a part of an hour's sums; see FlowStore."""
@@ -33,6 +48,14 @@ class LazyStore:
     def find(self, scope: str, key: str) -> Delivery | None:
         """Find a delivery that is stored; see FlowStore."""
         return self._opened().find(scope, key)
+
+    def answers(self, seconds: float) -> bool:
+        """Tell whether a store can be opened, and answers, in time; see FlowStore."""
+        return self._probe.answers(seconds)
+
+    def size(self) -> StoreSize:
+        """Tell how large the store is; see FlowStore."""
+        return self._opened().size()
 
     def close(self) -> None:
         """Close what has been opened; see FlowStore."""

@@ -83,6 +83,7 @@ class PostgresqlEngine:
         # Peewee writes the statements; the connections are psycopg's own, for its COPY and its pipelines.
         self._writer = PostgresqlDatabase(None)
         self._may_copy = True
+        self._size_of = "pg_total_relation_size"
         self._pruning = Pruning(idempotency_hours)
         self._prune_sql = upsert.PRUNE_DELIVERIES
         # What is acknowledged is on disk, whatever the server's default is, or becomes.
@@ -108,6 +109,8 @@ class PostgresqlEngine:
         if is_cluster(connection):
             self._begin = (_BEGIN, *_CITUS_SETTINGS)
             self._prune_sql = upsert.PRUNE_ON_CITUS
+            # https://docs.citusdata.com/en/stable/develop/api_udf.html#citus-total-relation-size
+            self._size_of = "citus_total_relation_size"
 
     def sql(self, query: Any) -> str:
         """Write a Peewee query as PostgreSQL's SQL, with psycopg's placeholders."""
@@ -199,9 +202,14 @@ class PostgresqlEngine:
         ((total, found),) = self._fetch(sql, (hour, hour, limit, offset))
         return read_page(total, found)
 
-    def count(self, count_sql: str, hour: int) -> int:
-        """Fetch the sum of an hour's slots."""
-        return self._fetch(count_sql, (hour,))[0][0] or 0
+    def count(self, count_sql: str, *parameters: int) -> int:
+        """Fetch a sum of slots."""
+        return self._fetch(count_sql, parameters)[0][0] or 0
+
+    def bytes_on_disk(self) -> int:
+        """Ask for the size of the tables, with their indexes; on a cluster, on all its nodes."""
+        sizes = " + ".join(f"{self._size_of}('{table}')" for table in _TABLES.split(", "))
+        return int(self._fetch(f"SELECT {sizes}", ())[0][0])
 
     def find(self, scope: str, key: str) -> Delivery | None:
         """Look a delivery up."""

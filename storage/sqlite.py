@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from operator import length_hint
-from os.path import exists
+from os.path import exists, getsize
 from typing import Any
 from urllib.parse import unquote
 
@@ -138,11 +138,15 @@ class SqliteEngine:
             total, found = connection.execute(sql, (hour, hour, limit, offset)).fetchone()
         return read_page(total, found)
 
-    def count(self, count_sql: str, hour: int) -> int:
+    def count(self, count_sql: str, *parameters: int) -> int:
         """Fetch a kept count."""
         with self._reader() as connection:
-            counted: int | None = connection.execute(count_sql, (hour,)).fetchone()[0]
+            counted: int | None = connection.execute(count_sql, parameters).fetchone()[0]
         return counted or 0
+
+    def bytes_on_disk(self) -> int:
+        """Add up the file and its write-ahead log."""
+        return sum(getsize(path) for path in (self.path, f"{self.path}-wal") if exists(path))
 
     def find(self, scope: str, key: str) -> Delivery | None:
         """Look a delivery up."""

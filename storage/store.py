@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from peewee import Value, fn
 
-from handlers.record import Delivery, FlowSum, HourPage
+from handlers.record import Delivery, FlowSum, HourPage, StoreSize
 from storage.engine import Engine
 from storage.model import DeliveryRow, FlowSumRow, HourCount
+from storage.probe import Probe
 
 NEAR = 1_000
 """Sums that are walked over in less time than it takes to look from which end a page is nearer."""
@@ -20,6 +21,7 @@ class SumStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.writers = engine.writers
+        self._probe = Probe(lambda: self.read(0, 0, 1))
         # Peewee takes longer to write a statement than SQLite to run it, so each is written once.
         hour = Value(0)
         of_hour = FlowSumRow.select().where(FlowSumRow.hour == hour)
@@ -28,6 +30,7 @@ class SumStore:
         # PostgreSQL's sum of bigints is a numeric.
         kept = HourCount.select(fn.SUM(HourCount.flows).cast("bigint")).where(HourCount.hour == hour)
         self._count_sql = engine.sql(kept)
+        self._sums_sql = engine.sql(HourCount.select(fn.SUM(HourCount.flows).cast("bigint")))
         self._forwards_sql = engine.sql(forwards)
         self._backwards_sql = engine.sql(backwards)
 
@@ -53,6 +56,14 @@ class SumStore:
             if found.total == total:
                 return HourPage(total, found.sums[::-1])
         return self._engine.page(self._count_sql, self._forwards_sql, hour, limit, offset)
+
+    def answers(self, seconds: float) -> bool:
+        """Tell whether a question is answered in time; see FlowStore."""
+        return self._probe.answers(seconds)
+
+    def size(self) -> StoreSize:
+        """Tell how many sums there are, by their kept counts, and their bytes on disk; see FlowStore."""
+        return StoreSize(self._engine.count(self._sums_sql), self._engine.bytes_on_disk())
 
     def clear(self) -> int:
         """Remove every sum and delivery, give the space back, and return how many sums there were.

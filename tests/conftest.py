@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from handlers.record import FlowStore
+from handlers.request_id import mark_log_records
 from handlers.settings import Settings
 from storage import SumStore, open_store
 from storage.group_commit import GroupCommit
@@ -15,6 +16,7 @@ from tests.engines import ENGINES, SERVER, versions
 from tests.postgresql import PostgreSQL, postgresql
 
 _started = ExitStack()
+mark_log_records()
 
 
 def pytest_configure(config: pytest.Config) -> None:

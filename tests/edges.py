@@ -4,6 +4,7 @@ import base64
 import copy
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 
@@ -11,6 +12,7 @@ import pytest
 from webtest import TestApp
 
 import handlers.aws
+from handlers.access import ANYBODY, Access
 from handlers.record import FlowStore
 from handlers.settings import Settings
 from local.app import create_app
@@ -43,9 +45,9 @@ def event(name: str) -> dict[str, Any]:
     return read
 
 
-def local_edge(store: FlowStore, settings: Settings) -> Ask:
+def local_edge(store: FlowStore, settings: Settings, access: Access = ANYBODY) -> Ask:
     """Ask the WSGI application. WebTest's lint knows no method FOO, and so is asked for the known ones only."""
-    app = create_app(store, settings)
+    app = create_app(store, settings, access)
 
     def ask(method: str, target: str, body: bytes = b"", headers: Mapping[str, str] = {}) -> Answer:
         known = method in ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
@@ -104,7 +106,9 @@ def _event_body(body: bytes) -> dict[str, Any]:
         return {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
 
 
-def lambda_edge(make: Callable[..., dict[str, Any]], store: FlowStore, settings: Settings) -> Ask:
+def lambda_edge(
+    make: Callable[..., dict[str, Any]], store: FlowStore, settings: Settings, access: Access = ANYBODY
+) -> Ask:
     """Ask the function that template.yaml names for the route, by events that went through JSON, as its answers do."""
 
     def ask(method: str, target: str, body: bytes = b"", headers: Mapping[str, str] = {}) -> Answer:
@@ -112,7 +116,7 @@ def lambda_edge(make: Callable[..., dict[str, Any]], store: FlowStore, settings:
         key = f"{method} {unquote(target.partition('?')[0])}"
         name = routes().get(key, routes()["$default"]).rpartition(".")[2]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(handlers.aws, "_service", lambda: (store, settings))
+            patch.setattr(handlers.aws, "_service", lambda: (store, settings, access))
             answered = json.loads(json.dumps(getattr(handlers.aws, name)(copy.deepcopy(asked), None)))
         assert set(answered) == {"statusCode", "headers", "body", "isBase64Encoded"}
         told = {name.lower(): value for name, value in answered["headers"].items()}
@@ -123,9 +127,9 @@ def lambda_edge(make: Callable[..., dict[str, Any]], store: FlowStore, settings:
     return ask
 
 
-EDGES: dict[str, Callable[[FlowStore, Settings], Ask]] = {
+EDGES: dict[str, Callable[..., Ask]] = {
     "local": local_edge,
-    "HTTP API": lambda store, settings: lambda_edge(_http_api, store, settings),
-    "function URL": lambda store, settings: lambda_edge(_function_url, store, settings),
-    "REST API": lambda store, settings: lambda_edge(_rest_api, store, settings),
+    "HTTP API": partial(lambda_edge, _http_api),
+    "function URL": partial(lambda_edge, _function_url),
+    "REST API": partial(lambda_edge, _rest_api),
 }

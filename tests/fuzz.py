@@ -157,7 +157,7 @@ def raw_mutants(seed: int) -> Iterator[bytes]:
 
 def written(sent: Sent) -> bytes:
     """Write a request as HTTP/1.1, whatever its parts are."""
-    lines = [f"{sent.method} {sent.target} HTTP/1.1", "Host: fuzz", "Connection: close"]
+    lines = [f"{sent.method} {sent.target} HTTP/1.1", "Host: localhost", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in sent.headers.items()]
     lines.append(f"Content-Length: {len(sent.body)}")
     return "\r\n".join(lines).encode("utf-8", "replace") + b"\r\n\r\n" + sent.body

@@ -113,7 +113,7 @@ def function(handler: str, **settings: str) -> Iterator[RuntimeApi]:
     process = subprocess.Popen(
         [sys.executable, "-m", "awslambdaric", handler],
         cwd=ROOT,
-        env=environment(AWS_LAMBDA_RUNTIME_API=api.address, **settings),
+        env=environment(AWS_LAMBDA_RUNTIME_API=api.address, **{"ALLOW_ANONYMOUS": "1", **settings}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -118,5 +118,5 @@ def running(folder: Path, *command: str, **settings: str) -> Iterator[Running]:
 
 def raw_post(body: bytes, *headers: str) -> bytes:
     """Write a POST /flows request that ends its connection."""
-    lines = ["POST /flows HTTP/1.1", "Host: test", "Connection: close", f"Content-Length: {len(body)}", *headers]
+    lines = ["POST /flows HTTP/1.1", "Host: localhost", "Connection: close", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -9,6 +9,7 @@ import pytest
 
 import handlers.aws
 import storage.lazy
+from handlers.access import ANYBODY
 from handlers.record import FlowStore
 from handlers.settings import Settings
 from storage import LazyStore, SumStore
@@ -22,7 +23,7 @@ Function = Callable[[Any, object], dict[str, Any]]
 @pytest.fixture(autouse=True)
 def service(sum_store: FlowStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both functions over one store."""
-    monkeypatch.setattr(handlers.aws, "_service", lambda: (sum_store, Settings()))
+    monkeypatch.setattr(handlers.aws, "_service", lambda: (sum_store, Settings(), ANYBODY))
 
 
 def test_there_is_a_golden_event_of_every_kind() -> None:
@@ -40,7 +41,7 @@ def test_the_golden_events_are_answered(kind: str) -> None:
 
     assert (posted["statusCode"], posted["body"]) == (201, '{"accepted":5,"flows":4}')
     assert (read["statusCode"], read["body"]) == (200, SAMPLE_HOUR_2.decode())
-    assert read["headers"] == {"Content-Type": "application/json"}
+    assert read["headers"] == {"Content-Type": "application/json", "X-Request-Id": read["headers"]["X-Request-Id"]}
     assert read["isBase64Encoded"] is False
 
 
@@ -153,7 +154,7 @@ def test_the_largest_page_of_the_default_limits_is_given(sum_store: SumStore) ->
 def test_an_answer_too_large_for_an_event_is_a_422_naming_size_and_one_that_just_fits_is_given(
     sum_store: SumStore, monkeypatch: pytest.MonkeyPatch, name: str, sizes: tuple[int, int], escapes_all: bool
 ) -> None:
-    monkeypatch.setattr(handlers.aws, "_service", lambda: (sum_store, Settings(max_page_size=10_000)))
+    monkeypatch.setattr(handlers.aws, "_service", lambda: (sum_store, Settings(max_page_size=10_000), ANYBODY))
     monkeypatch.setattr(handlers.aws, "_ESCAPES_ALL", escapes_all)
     if escapes_all and name.startswith("😀"):
         sizes = 700, 900

@@ -60,7 +60,9 @@ def test_posting_the_sample_twice_doubles_its_sums(post: Ask, get: Ask) -> None:
 
 
 def test_an_empty_array_is_created_and_stores_nothing(post: Ask, get: Ask) -> None:
-    assert post(b"[]") == Response(201, b'{"accepted":0,"flows":0}')
+    answered = post(b"[]")
+
+    assert (answered.status, answered.body, answered.records) == (201, b'{"accepted":0,"flows":0}', 0)
     assert from_json(get("hour=1").body) == {"items": [], "total": 0, "page": 1, "size": 50}
 
 

@@ -13,6 +13,7 @@ from handlers.record import (
     FlowKey,
     FlowSum,
     HourPage,
+    StoreSize,
     StoreUnavailable,
     SumTooLarge,
 )
@@ -48,6 +49,12 @@ class Gate:
 
     def find(self, scope: str, key: str) -> Delivery | None:
         return self.store.find(scope, key)
+
+    def answers(self, seconds: float) -> bool:
+        return self.store.answers(seconds)
+
+    def size(self) -> StoreSize:
+        return self.store.size()
 
     def close(self) -> None:
         self.closed = True

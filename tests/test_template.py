@@ -19,7 +19,7 @@ def of_type(name: str) -> list[dict[str, Any]]:
 
 
 def test_its_routes_are_the_route_table_and_whatever_has_no_route() -> None:
-    table = {f"{route.method} {route.path}" for route in ROUTES}
+    table = {f"{route.method} {route.path}" for route in ROUTES if not route.local}
 
     assert set(routes()) == table | {"$default"}
 
@@ -40,7 +40,19 @@ def test_the_functions_it_names_are_there() -> None:
 
 def test_no_route_is_open_unless_a_parameter_says_so() -> None:
     assert TEMPLATE["Parameters"]["Authorization"]["Default"] == "AWS_IAM"
-    assert all(route["AuthorizationType"] == {"!Ref": "Authorization"} for route in of_type("AWS::ApiGatewayV2::Route"))
+    open_to_all = {f"{route.method} {route.path}" for route in ROUTES if route.role == ""}
+    for route in of_type("AWS::ApiGatewayV2::Route"):
+        asked = "NONE" if route["RouteKey"] in open_to_all else {"!Ref": "Authorization"}
+        assert route["AuthorizationType"] == asked, route["RouteKey"]
+
+
+def test_without_signatures_and_tokens_the_functions_let_nobody_in() -> None:
+    variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+
+    assert variables["ALLOW_ANONYMOUS"] == {"!If": ["BySignature", "1", "0"]}
+    assert variables["API_TOKENS"]["!If"][0] == "ByToken"
+    assert variables["API_TOKENS"]["!If"][1]["!Sub"].startswith("{{resolve:secretsmanager:${TokensSecret}:")
+    assert TEMPLATE["Conditions"]["BySignature"] == {"!Equals": [{"!Ref": "Authorization"}, "AWS_IAM"]}
 
 
 def test_the_database_url_comes_out_of_a_secret() -> None:

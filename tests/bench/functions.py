@@ -53,9 +53,18 @@ def cold_start() -> Iterator[Line]:
 
 def _milliseconds(code: str, database_url: str) -> float:
     event = (ROOT / "tests" / "events" / "http_api_post.json").read_text()
-    settings = environment(DATABASE_URL=database_url)
+    settings = environment(DATABASE_URL=database_url, ALLOW_ANONYMOUS="1")
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=settings, input=event, text=True, check=True)
+    # What it prints is for CloudWatch.
+    subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=settings,
+        input=event,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        check=True,
+    )
     return (time.perf_counter() - started) * 1e3
 
 

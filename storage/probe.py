@@ -1,0 +1,43 @@
+"""Whether a store answers in time: asked in a thread of its own, since one that hangs would hang the asker too."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+
+class _Asked:
+    """A question on its way, and whether it was answered."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+        self.answered = False
+
+
+class Probe:
+    """Asks one question at a time, however many want to know: a store that hangs costs one thread."""
+
+    def __init__(self, ask: Callable[[], object]) -> None:
+        """Take the question; whatever it raises, there is no answer."""
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._asked: _Asked | None = None
+
+    def answers(self, seconds: float) -> bool:
+        """Tell whether the question is answered within so many seconds."""
+        with self._lock:
+            if self._asked is None or self._asked.ended.is_set():
+                self._asked = _Asked()
+                threading.Thread(target=self._run, args=(self._asked,), name="probe", daemon=True).start()
+            asked = self._asked
+        return asked.ended.wait(seconds) and asked.answered
+
+    def _run(self, asked: _Asked) -> None:
+        try:
+            self._ask()
+            asked.answered = True
+        except Exception:
+            logger.warning("the store does not answer", exc_info=True)
+        finally:
+            asked.ended.set()
