@@ -59,8 +59,28 @@ _TOKENS = (
         b": \r\n",
         b" HTTP/1.1",
     ),
+    *(
+        b"Authorization: Bearer x\r\n",
+        b"Host: localhost\r\n",
+        b"Origin: http://localhost\r\n",
+        b"X-Request-Id: x\r\n",
+        b"X-Forwarded-For: 127.0.0.1\r\n",
+    ),
     *(b"//", b"/../", b"/v1/flows", b"?hour=1", b"HTTP/9.9", b"x" * 5_000, b"hour=1&" * 300, "😀é".encode()),
 )
+
+_HARMED = (
+    *("Content-Type", "Content-Encoding", "Idempotency-Key", "Prefer"),
+    *("Authorization", "Host", "Origin", "X-Request-Id", "X-Forwarded-For"),
+)
+_USUAL = {
+    "Authorization": "Bearer x",
+    "Host": "localhost",
+    "Origin": "http://localhost",
+    "X-Request-Id": "8e03978e-40d5",
+    "X-Forwarded-For": "127.0.0.1",
+}
+"""What is harmed where a request has no header of the name; of the others, an x."""
 
 
 class Sent(NamedTuple):
@@ -141,8 +161,10 @@ def mutants(seed: int) -> Iterator[Sent]:
         if rng.random() < 0.2:
             sent = sent._replace(target="/" + mutator.text(sent.target[1:]))
         if rng.random() < 0.2:
-            name = rng.choice(("Content-Type", "Content-Encoding", "Idempotency-Key", "Prefer"))
-            sent = sent._replace(headers={**sent.headers, name: mutator.text(sent.headers.get(name, "x"))})
+            name = rng.choice(_HARMED)
+            sent = sent._replace(
+                headers={**sent.headers, name: mutator.text(sent.headers.get(name, _USUAL.get(name, "x")))}
+            )
         if rng.random() < 0.05:
             sent = sent._replace(method=rng.choice(("PUT", "OPTIONS", "FOO", "get")))
         yield sent
@@ -157,8 +179,8 @@ def raw_mutants(seed: int) -> Iterator[bytes]:
 
 def written(sent: Sent) -> bytes:
     """Write a request as HTTP/1.1, whatever its parts are."""
-    lines = [f"{sent.method} {sent.target} HTTP/1.1", "Host: localhost", "Connection: close"]
-    lines += [f"{name}: {value}" for name, value in sent.headers.items()]
+    lines = [f"{sent.method} {sent.target} HTTP/1.1", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in ({"Host": "localhost"} | dict(sent.headers)).items()]
     lines.append(f"Content-Length: {len(sent.body)}")
     return "\r\n".join(lines).encode("utf-8", "replace") + b"\r\n\r\n" + sent.body
 
