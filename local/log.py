@@ -1,5 +1,6 @@
 """Where log lines go: to a rotating file, gathered for a second and written together."""
 
+import contextlib
 import logging
 import logging.handlers
 import sys
@@ -26,6 +27,7 @@ class GatheringFileHandler(logging.handlers.RotatingFileHandler):
         """Open the file, and start the thread that writes to it. Raises OSError."""
         super().__init__(path, maxBytes=MAX_BYTES, backupCount=OLD_FILES, encoding="utf-8")
         self._lines: list[str] = []
+        self._losing = False
         self._ended = threading.Event()
         threading.Thread(target=self._flush_on_time, name="log", daemon=True).start()
 
@@ -34,7 +36,7 @@ class GatheringFileHandler(logging.handlers.RotatingFileHandler):
         try:
             self._lines.append(self.format(record) + self.terminator)
             if record.levelno >= logging.WARNING:
-                self.flush()
+                self._try_flush()
         except Exception:
             # As logging's own handlers: a log that cannot be written must not fail the request it tells of.
             self.handleError(record)
@@ -58,10 +60,21 @@ class GatheringFileHandler(logging.handlers.RotatingFileHandler):
 
     def _flush_on_time(self) -> None:
         while not self._ended.wait(FLUSH_SECONDS):
-            try:
-                self.flush()
-            except OSError as error:
-                print(f"Lines of the log are lost: {error.strerror}", file=sys.stderr)
+            self._try_flush()
+
+    def _try_flush(self) -> None:
+        """Write the lines kept, or lose them, and say so once until lines can be written again."""
+        writes = bool(self._lines)
+        try:
+            self.flush()
+        except OSError as error:
+            if not self._losing:
+                # Standard error may be a file on the same full disk.
+                with contextlib.suppress(OSError):
+                    print(f"Lines of the log are lost: {error.strerror}", file=sys.stderr, flush=True)
+            self._losing = True
+        else:
+            self._losing = self._losing and not writes
 
 
 class JsonFormatter(logging.Formatter):
