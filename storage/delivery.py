@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from handlers.record import AlreadyDelivered, Delivery
+from storage.clock import Clock
 
 COLUMNS = "scope, key, fingerprint, answer, stored_at"
 
@@ -23,11 +24,15 @@ _MOST = 5_000
 
 
 class Pruning:
-    """Says when old deliveries are to be removed, and how many: more than have come, and few enough to be quick."""
+    """Notes when deliveries are stored; says when old ones are to be removed, and how many.
+
+    That is more than have come, and few enough to be quick.
+    """
 
     def __init__(self, hours: int) -> None:
         """Keep deliveries for some hours."""
         self._seconds = hours * 3_600
+        self._clock = Clock(self._seconds)
         self._next = 0.0
         self._come = 0
 
@@ -39,17 +44,16 @@ class Pruning:
             return None
         most = min(2 * self._come + _BACKLOG, _MOST)
         self._come, self._next = 0, now + PRUNE_EVERY_SECONDS
-        return int(time.time()) - self._seconds, most
+        return self._clock.earliest() - self._seconds, most
 
     def rest(self, seconds: float) -> None:
         """Let some time go by, since removing is not possible."""
         self._next = time.monotonic() + seconds
 
-
-def stored_rows(deliveries: Sequence[Delivery]) -> list[tuple[str, str, bytes, bytes, int]]:
-    """Make the rows of deliveries that are stored now, in the order in which every writer takes them."""
-    now = int(time.time())
-    return sorted((*delivery, now) for delivery in deliveries)
+    def rows(self, deliveries: Sequence[Delivery]) -> list[tuple[str, str, bytes, bytes, int]]:
+        """Make the rows of deliveries that are stored now, in the order in which every writer takes them."""
+        now = self._clock.latest()
+        return sorted((*delivery, now) for delivery in deliveries)
 
 
 def known(rows: Iterable[Sequence[Any]]) -> AlreadyDelivered:

@@ -21,7 +21,7 @@ from handlers.record import (
 )
 from storage import upsert
 from storage.citus import is_cluster
-from storage.delivery import Pruning, known, stored_rows
+from storage.delivery import Pruning, known
 from storage.engine import CannotOpen, read_page
 from storage.libpq import (
     BUSY_SECONDS,
@@ -164,7 +164,7 @@ class PostgresqlEngine:
         for statement in self._begin:
             cursor = connection.execute(statement)
         if deliveries:
-            cursor = connection.execute(upsert.DELIVER, _columns(stored_rows(deliveries)))
+            cursor = connection.execute(upsert.DELIVER, _columns(self._pruning.rows(deliveries)))
         return cursor
 
     def _prune(self, connection: Connection, come: int) -> None:

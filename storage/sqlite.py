@@ -14,7 +14,7 @@ from peewee import EXCLUDED, OperationalError, PeeweeException, SqliteDatabase
 
 from handlers.record import Delivery, FlowKey, FlowSum, HourPage, StoreUnavailable, SumTooLarge
 from storage.delivery import COLUMNS as DELIVERY_COLUMNS
-from storage.delivery import FIND, PRUNE, Pruning, known, stored_rows
+from storage.delivery import FIND, PRUNE, Pruning, known
 from storage.engine import CannotOpen, read_page, split_url
 from storage.migrations.sqlite import migrate
 from storage.model import SUM_COLUMNS, FlowSumRow
@@ -95,7 +95,7 @@ class SqliteEngine:
         try:
             # As for sums, one statement: each is another wait for the interpreter lock.
             values = ", ".join(["(?, ?, ?, ?, ?)"] * len(deliveries))
-            connection.execute(_DELIVER + values, tuple(chain.from_iterable(stored_rows(deliveries))))
+            connection.execute(_DELIVER + values, tuple(chain.from_iterable(self._pruning.rows(deliveries))))
         except sqlite3.IntegrityError:
             keys = ", ".join(["(?, ?)"] * len(deliveries))
             names = tuple(chain.from_iterable(delivery.name for delivery in deliveries))
