@@ -12,13 +12,14 @@ from urllib.parse import unquote
 
 from peewee import EXCLUDED, OperationalError, PeeweeException, SqliteDatabase
 
-from handlers.record import Delivery, FlowKey, FlowSum, HourPage, StoreUnavailable, SumTooLarge
+from handlers.record import Delivery, FlowKey, FlowSum, HourPage, OutcomeUnknown, StoreUnavailable, SumTooLarge
 from storage.delivery import COLUMNS as DELIVERY_COLUMNS
 from storage.delivery import FIND, PRUNE, Pruning, known
 from storage.engine import CannotOpen, read_page, split_url
 from storage.migrations.sqlite import migrate
 from storage.model import SUM_COLUMNS, FlowSumRow
 from storage.pool import Pool
+from storage.soundness import refusal, refuse_unsound
 
 OLDEST = (3, 37, 0)
 """The first SQLite with STRICT tables: without them an overflowing sum silently becomes a float."""
@@ -34,6 +35,8 @@ _VALUES = "(?, ?, ?, ?, ?, ?, ?)"
 _DELIVER = f"INSERT INTO delivery ({DELIVERY_COLUMNS}) VALUES "
 _PRUNE = PRUNE.format(seconds="?", most="?")
 _TEMPORARY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
+# A limit of the file's size or of a user's share says so; only a full disk says SQLITE_FULL.
+_NO_ROOM = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 # auto_vacuum can only be chosen before the first table, and before WAL writes the file's header.
 _WRITER = {
     "auto_vacuum": "incremental",
@@ -60,7 +63,7 @@ class SqliteEngine:
         # One writer for all threads: its page cache stays warm, where another connection's commit empties it.
         self._writer = _database(self.path, _WRITER)
         try:
-            _refuse_foreign(self.path)
+            refuse_unsound(self.path, BUSY_SECONDS)
             migrate(self._writer)
             # Before 3.38 a build could be without JSON, by which pages are read.
             self._writer.execute_sql("SELECT json_group_array(json_array())")
@@ -69,7 +72,7 @@ class SqliteEngine:
             raise
         except (sqlite3.Error, PeeweeException) as error:
             self._writer.close()
-            raise CannotOpen(f"{self.path} cannot be opened: {error}") from error
+            raise refusal(self.path, error) from error
         self._upsert_one = self.sql(_upsert())
         self._pruning = Pruning(idempotency_hours)
 
@@ -209,19 +212,6 @@ def _database(path: str, pragmas: dict[str, Any]) -> SqliteDatabase:
     )
 
 
-def _refuse_foreign(path: str) -> None:
-    """Look into a file before anything is set in it. Raises CannotOpen when it holds another program's tables."""
-    if not exists(path):
-        return
-    database = _database(path, {})
-    try:
-        tables = database.get_tables()
-    finally:
-        database.close()
-    if tables and FlowSumRow._meta.table_name not in tables:
-        raise CannotOpen(f"{path} holds another program's tables: name another file")
-
-
 def _upsert() -> Any:
     """Make the statement that adds one sum."""
     fields = FlowSumRow._meta.sorted_fields
@@ -254,6 +244,10 @@ def _told() -> Iterator[None]:
         raise StoreUnavailable(str(error)) from error
     except sqlite3.OperationalError as error:
         # The low byte is the primary code: https://sqlite.org/rescode.html
-        if error.sqlite_errorcode & 0xFF in _TEMPORARY:
+        code = error.sqlite_errorcode
+        if code == sqlite3.SQLITE_IOERR_FSYNC:
+            # What was written may be read again after a crash.
+            raise OutcomeUnknown(str(error)) from error
+        if code & 0xFF in _TEMPORARY or code in _NO_ROOM:
             raise StoreUnavailable(str(error)) from error
         raise

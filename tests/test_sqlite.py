@@ -1,14 +1,16 @@
 """What only SQLite does: its file, its pragmas, its versions, its locks."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+import storage.soundness
 import storage.sqlite
-from handlers.record import StoreUnavailable
+from handlers.record import OutcomeUnknown, StoreUnavailable
 from storage import SumStore, open_store
 from storage.migrations.sqlite import STEPS
 from storage.model import DeliveryRow, FlowSumRow, HourCount
@@ -99,7 +101,68 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path, ver
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("not a database" * 1_000)
 
-    assert "cannot be opened: file is not a database" in refusal(f"sqlite:///{tmp_path}/text.db")
+    assert "no database (file is not a database): restore a backup" in refusal(f"sqlite:///{tmp_path}/text.db")
+
+
+def test_a_file_larger_than_can_be_looked_through_in_time_is_opened(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(open_store(database_url)) as store:
+        store.add([make_sum(f"app-{number:06}") for number in range(200_000)])
+    monkeypatch.setattr(storage.soundness, "LOOK_SECONDS", 0.001)
+
+    with closing(open_store(database_url)) as store:
+        assert store.read(1, 0, 1).total == 200_000
+
+
+def test_a_file_that_a_killed_process_has_left_half_made_is_opened(tmp_path: Path) -> None:
+    with raw(tmp_path / "making.db") as connection:
+        connection.execute("PRAGMA auto_vacuum = incremental")
+        connection.execute("CREATE TABLE flow_sum (x)")
+        connection.execute("PRAGMA cache_size = 1")
+        connection.execute("BEGIN")
+        connection.execute("DROP TABLE flow_sum")
+        connection.execute("CREATE TABLE half (x)")
+        connection.executemany("INSERT INTO half VALUES (?)", [("x" * 1_000,)] * 100)
+        for name in ("making.db", "making.db-journal"):
+            shutil.copy(tmp_path / name, tmp_path / name.replace("making", "left"))
+
+    assert "flow_sum already exists" in refusal(f"sqlite:///{tmp_path}/left.db")
+    assert not (tmp_path / "left.db-journal").exists()
+
+
+@pytest.mark.parametrize("left", [("-wal",), ("-wal", "-shm"), ()])
+def test_a_copy_of_a_file_in_use_is_opened_with_what_lies_beside_it(tmp_path: Path, left: tuple[str, ...]) -> None:
+    with closing(open_store(f"sqlite:///{tmp_path}/flows.db")) as store:
+        store.add([make_sum()])
+        with sqlite3.connect(tmp_path / "flows.db") as other:
+            other.execute("PRAGMA wal_checkpoint")
+        other.close()
+        store.add([make_sum()])
+        for end in ("", *left):
+            shutil.copy(tmp_path / f"flows.db{end}", tmp_path / f"copy%20?#.db{end}")
+
+    with closing(open_store(f"sqlite:///{tmp_path}/copy%2520%3F%23.db")) as store:
+        assert store.read(1, 0, 10).sums[0][4] == (2 if left else 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (sqlite3.SQLITE_IOERR_WRITE, StoreUnavailable),
+        (sqlite3.SQLITE_IOERR_SHMSIZE, StoreUnavailable),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, StoreUnavailable),
+        (sqlite3.SQLITE_IOERR_FSYNC, OutcomeUnknown),
+        (sqlite3.SQLITE_IOERR_READ, sqlite3.OperationalError),
+    ],
+)
+def test_what_passes_is_told_from_what_does_not(code: int, said: type[Exception]) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code
+
+    with pytest.raises(said) as caught, storage.sqlite._told():
+        raise error
+    assert type(caught.value) is said
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
