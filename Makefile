@@ -97,7 +97,7 @@ format: install_dev ## Put the code into its format
 bench: install_dev ## Measure speed and memory against the limits of this machine
 	@$(BIN)/python -m tests.bench
 
-soak: install_dev ## Throw mutated requests at a server: make soak MINUTES=10
+soak: install_dev ## Throw mutated requests at a server, and kill others: make soak MINUTES=10
 	@$(BIN)/python -m tests.soak $(or $(MINUTES),10)
 
 # In an environment of its own. The lock names everything; to pip, a pinned boto3[crt] is no boto3.
