@@ -2,7 +2,9 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install install_postgresql install_dev lock start_server stop_server shutdown purge_all submit_flow_data \
-	get_flow_data send token run_test test check format bench soak deploy_check build-WriteFunction build-ReadFunction
+	get_flow_data send token prune run_test test check format bench soak deploy_check build-WriteFunction \
+	build-ReadFunction \
+	build-PruneFunction
 
 PYTHON ?= python3
 # Not ?=: what an environment happens to call VENV is not ours to remove.
@@ -68,6 +70,9 @@ shutdown: stop_server ## stop_server, then remove .venv and server.log, but neve
 purge_all: install ## stop_server, then remove every stored flow of the SQLite database
 	@exec $(BIN)/python -m local.purge
 
+prune: install ## Remove hours older than KEEP_HOURS, beside a running server, or one: make prune HOUR=7
+	@exec $(BIN)/python -m local.prune $(if $(HOUR),--hour "$(HOUR)")
+
 submit_flow_data: ## POST the sample, local/samples/test_data1.json
 	@local/post_request.sh local/samples/test_data1.json
 
@@ -118,7 +123,7 @@ deploy_check: install_dev $(VENV)-deploy/.installed ## Check template.yaml, and 
 
 # `sam build` calls these with ARTIFACTS_DIR, the folder that becomes the bundle. Bytecode saves half the time of the
 # imports, and only the Python that will read it can make it. It is not checked by the files' times, which zipping changes.
-build-WriteFunction build-ReadFunction:
+build-WriteFunction build-ReadFunction build-PruneFunction:
 	@$(PYTHON) -m pip --disable-pip-version-check --quiet install --require-hashes --no-compile --only-binary :all: $(LAMBDA_PIP) \
 		--target "$(ARTIFACTS_DIR)" --requirement requirements-functions.lock
 	@cp -R handlers storage $(wildcard certs) "$(ARTIFACTS_DIR)"

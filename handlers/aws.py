@@ -1,10 +1,12 @@
 """The Lambda edge: carries events of API Gateway and of function URLs to the handlers, and their answers back.
 
-template.yaml names its two functions. Each instance of a function opens the store once, at its first question.
+template.yaml names its functions: two for requests, and one that a schedule calls. Each instance of one opens the store
+once, at its first question.
 """
 
 import contextlib
 import json
+import logging
 import os
 import sys
 import time
@@ -17,7 +19,6 @@ from urllib.parse import unquote, urlencode
 from handlers.access import Access, read_access
 from handlers.access_log import log_access
 from handlers.emf import metrics_line
-from handlers.record import FlowStore
 from handlers.request_id import begin, mark_log_records
 from handlers.routes import METHODS, answer
 from handlers.settings import Settings, SettingsError, read_settings
@@ -38,6 +39,10 @@ _READS = METHODS - _WRITES
 _ESCAPES_ALL = sys.version_info < (3, 12)
 _LONGEST_ESCAPE = 3
 _OVERHEAD = 4_096
+_SPARE_MILLISECONDS = 30_000
+"""Time that one transaction may take when the database hangs, and its end."""
+
+logger = logging.getLogger(__name__)
 
 
 def write(event: Event, _: object) -> dict[str, Any]:
@@ -48,6 +53,27 @@ def write(event: Event, _: object) -> dict[str, Any]:
 def read(event: Event, _: object) -> dict[str, Any]:
     """Answer an event of a GET route, or of any path and method that has no route; see ``_carry``."""
     return _carry(event, _READS)
+
+
+def prune(_event: Event, context: Any) -> dict[str, Any]:
+    """Remove the hours that are older than KEEP_HOURS, for an event of a schedule, and tell how many.
+
+    Stops before the function's time is up, and then is not done. Raises what makes it an error of the function.
+    """
+    from handlers.emf import size_line
+    from handlers.retention import oldest_kept
+
+    store, settings, _ = _service()
+    told = {"removed": 0, "hours": 0, "done": True}
+    for step in store.prune(oldest_kept(int(time.time()), settings.keep_hours)):
+        told["removed"] += step.flows
+        told["hours"] += step.ended
+        if context.get_remaining_time_in_millis() < _SPARE_MILLISECONDS:
+            told["done"] = False
+            break
+    logger.info("removed %(removed)d flows in %(hours)d hours, done: %(done)s", told)
+    print(size_line(store.size(), time.time()), flush=True)
+    return told
 
 
 def _carry(event: Event, methods: frozenset[str]) -> dict[str, Any]:
@@ -69,7 +95,7 @@ _commits: list[float] = []
 
 
 @cache
-def _service() -> tuple[FlowStore, Settings, Access]:
+def _service() -> tuple[LazyStore, Settings, Access]:
     """Read the settings, and name the store, which is opened when it is first used.
 
     Raises SettingsError, or OSError where API_TOKENS_FILE cannot be read.

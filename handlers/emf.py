@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from handlers import request_id
+from handlers.record import StoreSize
 from handlers.web import Request, Response
 
 NAMESPACE = "FlowAggregation"
@@ -38,6 +39,17 @@ def metrics_line(
         "Status": str(response.status),
         "request_id": request_id.current(),
         **counts,
+    }
+    return msgspec.json.encode(line).decode()
+
+
+def size_line(size: StoreSize, epoch_seconds: float) -> str:
+    """Write how large the store is: asking at each request would take longer than most of them."""
+    told = [_directive([], {"StoreSums": "Count", "StoreBytes": "Bytes"})]
+    line = {
+        "_aws": {"Timestamp": int(epoch_seconds * 1_000), "CloudWatchMetrics": told},
+        "StoreSums": size.sums,
+        "StoreBytes": size.bytes,
     }
     return msgspec.json.encode(line).decode()
 

@@ -63,6 +63,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
             "when addresses are counted."
         ),
     ] = ""
+    keep_hours: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=MAX_INTEGER,
+            description="Hours that sums are kept, of hours since the Unix epoch; `make prune` removes older ones. "
+            "0 keeps all.",
+        ),
+    ] = 0
     threads: Annotated[int, Meta(ge=1, le=1_000, description="Requests worked on at once.")] = 32
     max_batch_flows: Annotated[
         int, Meta(ge=1, le=MAX_INTEGER, description="Flow objects one POST may hold; more are refused with 406.")

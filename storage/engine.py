@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from handlers.record import Delivery, FlowSum, HourPage
+from storage.retention import Names
 
 _ROWS = msgspec.json.Decoder(list[FlowSum])
 
@@ -54,6 +55,22 @@ class Engine(Protocol):
 
         Raises StoreUnavailable.
         """
+        ...
+
+    def hours(self, before: int) -> list[int]:
+        """List the hours before one that have sums, the oldest first. Raises StoreUnavailable."""
+        ...
+
+    def remove(self, hour: int, after: Names, most: int) -> tuple[int, Names | None]:
+        """Remove about ``most`` sums of an hour, those next after some names, and take them off its count.
+
+        It is one transaction, which keeps no writer out but those of the same rows. Tells how many were removed, and
+        the names of the last, or None where it was the hour's last too. Raises StoreUnavailable or OutcomeUnknown.
+        """
+        ...
+
+    def give_back(self, most_pages: int) -> int:
+        """Give some free pages back to the file system; tell how many. Raises StoreUnavailable."""
         ...
 
     def shrink(self) -> None:

@@ -3,11 +3,12 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from handlers.record import Delivery, FlowSum, HourPage, StoreSize, StoreUnavailable
 from storage.engine import CannotOpen, engine_of
 from storage.probe import Probe
+from storage.retention import Removed
 from storage.store import SumStore
 
 
@@ -56,6 +57,10 @@ class LazyStore:
     def size(self) -> StoreSize:
         """Tell how large the store is; see FlowStore."""
         return self._opened().size()
+
+    def prune(self, before: int) -> Iterator[Removed]:
+        """Remove the hours before one; see SumStore."""
+        return self._opened().prune(before)
 
     def close(self) -> None:
         """Close what has been opened; see FlowStore."""

@@ -37,6 +37,7 @@ from storage.libpq import (
 from storage.migrations.postgresql import migrate
 from storage.model import SUM_COLUMNS
 from storage.pool import Pool
+from storage.retention import Names, Removal
 from storage.retry import retry
 
 OLDEST = 140_000
@@ -63,6 +64,8 @@ _CITUS_SETTINGS = (
     f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'",
     "SET LOCAL synchronous_commit = on",
 )
+# By the index rows are locked in key order, as writers lock them: so neither waits for the other in a circle.
+_IN_KEY_ORDER = ("SET LOCAL enable_seqscan = off", "SET LOCAL enable_bitmapscan = off")
 _Result = TypeVar("_Result")
 
 logger = logging.getLogger(__name__)
@@ -228,6 +231,30 @@ class PostgresqlEngine:
                 connection.execute(f"LOCK TABLE {_TABLES} IN SHARE ROW EXCLUSIVE MODE")
                 yield connection
             commit(connection)
+
+    def hours(self, before: int) -> list[int]:
+        """List the hours that have a count."""
+        asked = "SELECT DISTINCT hour FROM hour_count WHERE hour < %s ORDER BY hour"
+        return [hour for (hour,) in self._fetch(asked, (before,))]
+
+    def remove(self, hour: int, after: Names, most: int) -> tuple[int, Names | None]:
+        """Remove rows beside writers, also of the same hour."""
+
+        def transaction(connection: Connection) -> tuple[int, Names | None]:
+            with undone_on_error(connection):
+                self._start(connection)
+                for statement in _IN_KEY_ORDER:
+                    connection.execute(statement)
+                removal = Removal("%s", upsert.PUT_BACK.format(slot=_slot(connection)))
+                removed = removal.run(connection, hour, after, most)
+            commit(connection)
+            return removed
+
+        return self._persist(transaction)
+
+    def give_back(self, _: int) -> int:
+        """Leave it to autovacuum, which keeps the space for the hours to come."""
+        return 0
 
     def shrink(self) -> None:
         """Return what is free at the tables' ends to the file system, and the rest to the tables."""

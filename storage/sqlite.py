@@ -19,6 +19,7 @@ from storage.engine import CannotOpen, read_page, split_url
 from storage.migrations.sqlite import migrate
 from storage.model import SUM_COLUMNS, FlowSumRow
 from storage.pool import Pool
+from storage.retention import Names, Removal
 from storage.soundness import refusal, refuse_unsound
 
 OLDEST = (3, 37, 0)
@@ -34,6 +35,7 @@ Each statement gives up the interpreter lock, and under load waits a millisecond
 _VALUES = "(?, ?, ?, ?, ?, ?, ?)"
 _DELIVER = f"INSERT INTO delivery ({DELIVERY_COLUMNS}) VALUES "
 _PRUNE = PRUNE.format(seconds="?", most="?")
+_REMOVAL = Removal("?", "INSERT INTO hour_count (hour, flows) VALUES (?, ?)")
 _TEMPORARY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
 # A limit of the file's size or of a user's share says so; only a full disk says SQLITE_FULL.
 _NO_ROOM = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
@@ -174,6 +176,32 @@ class SqliteEngine:
             connection = self._writer.connection()
             with _transaction(connection):
                 yield connection
+
+    def hours(self, before: int) -> list[int]:
+        """List the hours that have a count."""
+        with self._reader() as connection:
+            asked = "SELECT hour FROM hour_count WHERE hour < ? ORDER BY hour"
+            return [hour for (hour,) in connection.execute(asked, (before,))]
+
+    def remove(self, hour: int, after: Names, most: int) -> tuple[int, Names | None]:
+        """Remove rows between writers' transactions."""
+        with self.writing() as connection:
+            return _REMOVAL.run(connection, hour, after, most)
+
+    def give_back(self, most_pages: int) -> int:
+        """Move pages from the file's end to its gaps; when all are, write it from the log, which makes it shorter.
+
+        That is left undone while another reads an older moment, and then done by a later checkpoint.
+        """
+        with self._turn, _told():
+            connection = self._writer.connection()
+            free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+            # As in shrink(), execute() would free one page; so would fetchall(), since no step gives a row.
+            connection.executescript(f"PRAGMA incremental_vacuum({most_pages:d})")
+            if free <= most_pages:
+                # TRUNCATE would keep writers out while it waits for readers.
+                connection.executescript("PRAGMA wal_checkpoint(PASSIVE)")
+        return min(free, most_pages)
 
     def shrink(self) -> None:
         """Return free pages to the file system, and the log's too."""

@@ -1,10 +1,11 @@
-"""The store: add, read, clear, the same on every engine."""
+"""The store: add, read, prune, clear, the same on every engine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from peewee import Value, fn
 
 from handlers.record import Delivery, FlowSum, HourPage, StoreSize
+from storage import retention
 from storage.engine import Engine
 from storage.model import DeliveryRow, FlowSumRow, HourCount
 from storage.probe import Probe
@@ -64,6 +65,22 @@ class SumStore:
     def size(self) -> StoreSize:
         """Tell how many sums there are, by their kept counts, and their bytes on disk; see FlowStore."""
         return StoreSize(self._engine.count(self._sums_sql), self._engine.bytes_on_disk())
+
+    def prune(self, before: int) -> Iterator[retention.Removed]:
+        """Remove the hours before one, the oldest first, a transaction a step: it goes on while it is iterated over.
+
+        Sums that come in meanwhile may stay, and are counted. Raises StoreUnavailable or OutcomeUnknown.
+        """
+        for hour in self._engine.hours(before):
+            yield from self.remove(hour)
+
+    def remove(self, hour: int) -> Iterator[retention.Removed]:
+        """Remove one hour; see ``prune``."""
+        return retention.remove(self._engine, hour)
+
+    def give_back(self) -> Iterator[int]:
+        """Give removed sums' space back to the file system where the engine does not by itself; see ``prune``."""
+        return retention.give_back(self._engine)
 
     def clear(self) -> int:
         """Remove every sum and delivery, give the space back, and return how many sums there were.

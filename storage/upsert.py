@@ -47,6 +47,11 @@ WHERE kept.records::numeric + batch.records > {MAX_INTEGER}
 ORDER BY 1, batch.src_app COLLATE "C", batch.dest_app COLLATE "C", batch.vpc_id COLLATE "C" LIMIT 1"""
 """Takes an array for each column; finds the first key whose sum would pass what a bigint holds."""
 
+PUT_BACK = """\
+INSERT INTO hour_count AS kept (hour, slot, flows) VALUES (%s, {slot:d}, %s)
+ON CONFLICT (hour, slot) DO UPDATE SET flows = kept.flows + EXCLUDED.flows"""
+"""Takes an hour, and what to add to its count."""
+
 DELIVER = f"""\
 INSERT INTO delivery ({DELIVERY_COLUMNS})
 SELECT * FROM unnest(%b::text[], %b::text[], %b::bytea[], %b::bytea[], %b::bigint[]) ORDER BY 1, 2

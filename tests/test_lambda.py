@@ -116,3 +116,12 @@ def test_a_function_on_sqlite_imports_neither_a_server_nor_a_driver(tmp_path: Pa
         "peewee",
         "storage",
     }
+
+
+def test_a_schedule_has_old_hours_removed(database_url: str) -> None:
+    with function(FUNCTIONS["WriteFunction"], DATABASE_URL=database_url) as write:
+        write.invoke(event("http_api_post"))
+    with function(FUNCTIONS["PruneFunction"], DATABASE_URL=database_url, KEEP_HOURS="24") as prune:
+        pruned = prune.invoke({"source": "aws.events", "detail-type": "Scheduled Event"})
+
+    assert pruned == Outcome("response", {"removed": 4, "hours": 2, "done": True})

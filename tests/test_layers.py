@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOTS = {"local/__main__.py", "local/stop.py", "local/purge.py", "handlers/aws.py"}
+ROOTS = {
+    "local/__main__.py",
+    "local/stop.py",
+    "local/purge.py",
+    "local/prune.py",
+    "local/backup.py",
+    "local/restore.py",
+    "handlers/aws.py",
+}
 MAY_IMPORT = {
     "handlers": {"msgspec", "handlers"},
     "storage": {"peewee", "msgspec", "psycopg", "storage", "handlers.record"},

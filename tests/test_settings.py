@@ -21,6 +21,7 @@ def test_nothing_set_means_the_defaults_of_the_contract() -> None:
         "RATE_LIMIT": 0,
         "RATE_BURST": 60,
         "TRUSTED_PROXIES": "",
+        "KEEP_HOURS": 0,
         "THREADS": 32,
         "MAX_BATCH_FLOWS": 100_000,
         "MAX_BODY_BYTES": 67_108_864,

@@ -1,0 +1,154 @@
+"""python -m local.prune beside a server at work."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from storage import open_store
+from tests.factories import make_flow, make_sum
+from tests.process import SECONDS, Running, environment, run_module, running
+
+NOW = int(time.time()) // 3_600
+
+
+def prune(folder: Path, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "local.prune", *words]
+    return subprocess.run(
+        command, cwd=folder, env=environment(**settings), capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+
+
+def fill(url: str, flows: int, *hours: int) -> None:
+    store = open_store(url)
+    for hour in hours:
+        store.add([make_sum(f"app-{number:06}", hour=hour) for number in range(flows)])
+    store.close()
+
+
+def test_old_hours_are_removed_beside_a_server_whose_writers_go_on(database_url: str, tmp_path: Path) -> None:
+    fill(database_url, 30_000, 5, NOW - 1_000)
+    ended = threading.Event()
+    statuses: list[int] = []
+    slowest: list[float] = []
+
+    def write(server: Running) -> None:
+        while not ended.is_set():
+            started = time.monotonic()
+            status, _ = server.post([make_flow(hour=hour, src_app=f"new-{len(statuses)}") for hour in (5, NOW)])
+            statuses.append(status)
+            slowest.append(time.monotonic() - started)
+
+    with running(tmp_path, DATABASE_URL=database_url) as server:
+        writer = threading.Thread(target=write, args=(server,))
+        writer.start()
+        pruned = prune(tmp_path, DATABASE_URL=database_url, KEEP_HOURS="24")
+        ended.set()
+        writer.join()
+        left = server.items(5)
+        assert server.items(NOW - 1_000) == []
+        assert len(server.items(NOW)) == len(statuses)
+
+    assert set(statuses) == {201}
+    assert max(slowest) < 5
+    assert pruned.returncode == 0, pruned.stderr
+    lines = pruned.stdout.splitlines()
+    assert lines[0].startswith("Removed hour 5: ")
+    assert lines[1] == f"Removed hour {NOW - 1_000}: 30,000 flows."
+    removed = int(lines[0].removesuffix(" flows.").rpartition(" ")[2].replace(",", ""))
+    assert removed + len(left) == 30_000 + len(statuses)
+    assert lines[2].startswith(f"Removed {removed + 30_000:,} flows in 2 hours")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_the_file_becomes_shorter_and_that_is_told(database_url: str, tmp_path: Path) -> None:
+    fill(database_url, 30_000, 5, NOW)
+    before = (tmp_path / "flows.db").stat().st_size
+
+    pruned = prune(tmp_path, KEEP_HOURS="24", DATABASE_URL=database_url)
+
+    after = (tmp_path / "flows.db").stat().st_size
+    assert after < before * 0.55
+    said = f"flows.db has {after / 1e6:.1f} MB, and had {before / 1e6:.1f}."
+    assert pruned.stdout.splitlines()[-1] == f"Removed 30,000 flows in 1 hours; {tmp_path}/{said}"
+
+
+def test_one_hour_is_removed_whatever_its_age(database_url: str, tmp_path: Path) -> None:
+    fill(database_url, 3, 5, 6, NOW)
+
+    pruned = prune(tmp_path, "--hour", str(NOW), DATABASE_URL=database_url)
+
+    assert pruned.stdout.splitlines()[0] == f"Removed hour {NOW}: 3 flows."
+    store = open_store(database_url)
+    assert [store.read(hour, 0, 10).total for hour in (5, 6, NOW)] == [3, 3, 0]
+    store.close()
+
+
+def test_where_nothing_is_old_nothing_is_removed(database_url: str, tmp_path: Path) -> None:
+    fill(database_url, 3, NOW)
+
+    pruned = prune(tmp_path, KEEP_HOURS="24", DATABASE_URL=database_url)
+
+    assert pruned.returncode == 0
+    assert pruned.stdout.startswith("Removed 0 flows in 0 hours")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_an_interrupt_ends_it_with_a_sentence_and_a_database_that_is_right(database_url: str, tmp_path: Path) -> None:
+    fill(database_url, 40_000, *range(1, 11))
+    command = [sys.executable, "-m", "local.prune"]
+    settings = environment(DATABASE_URL=database_url, KEEP_HOURS="24")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=tmp_path, env=settings, text=True, **pipes) as process:  # type: ignore[call-overload]
+        assert process.stdout.readline() == "Removed hour 1: 40,000 flows.\n"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=SECONDS)
+
+    assert process.returncode == 1
+    assert said.endswith(" hours, and stopped by a signal: start it again to go on.\n")
+    removed = int(said.split()[1].replace(",", ""))
+    store = open_store(database_url)
+    totals = [store.read(hour, 0, 0).total for hour in range(1, 11)]
+    assert sum(totals) == 400_000 - removed
+    assert totals == [len(store.read(hour, 0, 50_000).sums) for hour in range(1, 11)]
+    store.close()
+
+
+def test_without_a_setting_and_an_hour_it_is_refused(tmp_path: Path) -> None:
+    ended = run_module("local.prune", tmp_path)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("Refused: KEEP_HOURS is 0, which keeps every hour")
+
+
+@pytest.mark.parametrize("hour", ["-1", "1.5", "now", str(2**63), "\u0663"])
+def test_what_is_no_hour_is_refused(tmp_path: Path, hour: str) -> None:
+    ended = prune(tmp_path, f"--hour={hour}")
+
+    assert ended.returncode == 2
+    assert "is no whole number from 0 to 2^63-1" in ended.stderr
+
+
+def test_pruning_where_nothing_is_makes_nothing(tmp_path: Path) -> None:
+    ended = run_module("local.prune", tmp_path, KEEP_HOURS="1")
+
+    assert ended.stdout == "Removed nothing: there is no flows.db.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_setting_is_a_sentence(tmp_path: Path) -> None:
+    ended = run_module("local.prune", tmp_path, KEEP_HOURS="-1")
+
+    assert (ended.returncode, ended.stderr) == (1, "KEEP_HOURS is wrong: Expected int >= 0.\n")
+
+
+def test_a_database_out_of_reach_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "flows.db").write_text("not a database" * 1_000)
+
+    ended = run_module("local.prune", tmp_path, KEEP_HOURS="1")
+
+    assert (ended.returncode, ended.stderr) == (1, "flows.db cannot be opened: file is not a database.\n")
