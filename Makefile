@@ -2,8 +2,8 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install install_postgresql install_dev lock start_server stop_server shutdown purge_all submit_flow_data \
-	get_flow_data send token prune run_test test check format bench soak deploy_check build-WriteFunction \
-	build-ReadFunction \
+	get_flow_data send token prune backup restore run_test test check format bench soak deploy_check \
+	build-WriteFunction build-ReadFunction \
 	build-PruneFunction
 
 PYTHON ?= python3
@@ -72,6 +72,12 @@ purge_all: install ## stop_server, then remove every stored flow of the SQLite d
 
 prune: install ## Remove hours older than KEEP_HOURS, beside a running server, or one: make prune HOUR=7
 	@exec $(BIN)/python -m local.prune $(if $(HOUR),--hour "$(HOUR)")
+
+backup: install ## Copy the SQLite database beside a running server: make backup TO=copy.db
+	@exec $(BIN)/python -m local.backup $(if $(TO),"$(TO)")
+
+restore: install ## Put a copy in the database's place, and keep what was there: make restore FROM=copy.db
+	@exec $(BIN)/python -m local.restore $(if $(FROM),"$(FROM)")
 
 submit_flow_data: ## POST the sample, local/samples/test_data1.json
 	@local/post_request.sh local/samples/test_data1.json

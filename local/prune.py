@@ -37,7 +37,7 @@ class _Pruning:
         for number, parts in groupby(self._until_stopped(steps), key=lambda step: step.hour):
             if removed := sum(map(self._note, parts)):
                 self.hours += 1
-                print(f"Removed hour {number}: {removed:,} flows.", flush=True)
+                print(f"Removed {removed:,} flows of hour {number}.", flush=True)
         for _ in self._until_stopped(self._store.give_back()):
             pass
 

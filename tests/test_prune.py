@@ -57,9 +57,9 @@ def test_old_hours_are_removed_beside_a_server_whose_writers_go_on(database_url:
     assert max(slowest) < 5
     assert pruned.returncode == 0, pruned.stderr
     lines = pruned.stdout.splitlines()
-    assert lines[0].startswith("Removed hour 5: ")
-    assert lines[1] == f"Removed hour {NOW - 1_000}: 30,000 flows."
-    removed = int(lines[0].removesuffix(" flows.").rpartition(" ")[2].replace(",", ""))
+    assert lines[0].endswith(" flows of hour 5.")
+    assert lines[1] == f"Removed 30,000 flows of hour {NOW - 1_000}."
+    removed = int(lines[0].split()[1].replace(",", ""))
     assert removed + len(left) == 30_000 + len(statuses)
     assert lines[2].startswith(f"Removed {removed + 30_000:,} flows in 2 hours")
 
@@ -82,7 +82,7 @@ def test_one_hour_is_removed_whatever_its_age(database_url: str, tmp_path: Path)
 
     pruned = prune(tmp_path, "--hour", str(NOW), DATABASE_URL=database_url)
 
-    assert pruned.stdout.splitlines()[0] == f"Removed hour {NOW}: 3 flows."
+    assert pruned.stdout.splitlines()[0] == f"Removed 3 flows of hour {NOW}."
     store = open_store(database_url)
     assert [store.read(hour, 0, 10).total for hour in (5, 6, NOW)] == [3, 3, 0]
     store.close()
@@ -104,7 +104,7 @@ def test_an_interrupt_ends_it_with_a_sentence_and_a_database_that_is_right(datab
     settings = environment(DATABASE_URL=database_url, KEEP_HOURS="24")
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=tmp_path, env=settings, text=True, **pipes) as process:  # type: ignore[call-overload]
-        assert process.stdout.readline() == "Removed hour 1: 40,000 flows.\n"
+        assert process.stdout.readline() == "Removed 40,000 flows of hour 1.\n"
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=SECONDS)
 
