@@ -97,3 +97,14 @@ def test_a_sum_past_the_largest_is_refused_on_any_shard(store: SumStore, count: 
 
     assert caught.value.key == FlowKey(*stored[:4])
     assert store.read(1, 0, 10) == (1, [stored])
+
+
+def test_an_hour_is_removed_from_every_shard_in_parts(store: SumStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.retention.MOST", 100)
+    store.add([make_sum(f"app-{number:05}", hour=hour) for hour in (1, 2) for number in range(250)])
+
+    removed = list(store.prune(2))
+
+    assert [step.flows for step in removed] == [100, 100, 50]
+    assert [store.read(hour, 0, 1_000).total for hour in (1, 2)] == [0, 250]
+    assert store.read(1, 0, 1_000).sums == []

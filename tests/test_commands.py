@@ -71,6 +71,22 @@ def test_a_newcomer_starts_posts_reads_kills_starts_again_and_clears_up(checkout
     assert make(checkout, "stop_server") == "Nothing to stop: nothing is installed.\n"
 
 
+def test_an_operator_copies_removes_an_hour_and_restores(checkout: Path) -> None:
+    store = open_store(f"sqlite:///{checkout}/flows.db")
+    store.add([make_sum(hour=1), make_sum(hour=2)])
+    store.close()
+
+    copied = make(checkout, "backup", "TO=a copy.db")
+    removed = make(checkout, "prune", "HOUR=2")
+    old = make(checkout, "prune", KEEP_HOURS="24")
+    restored = make(checkout, "restore", "FROM=a copy.db")
+
+    assert copied.startswith("Copied flows.db to a copy.db: 2 flows in 2 hours")
+    assert removed.startswith("Removed 1 flows of hour 2.\n")
+    assert old.startswith("Removed 1 flows of hour 1.\n")
+    assert restored.startswith("Restored flows.db from a copy.db: 2 flows in 2 hours")
+
+
 def test_make_alone_lists_every_target(checkout: Path) -> None:
     listed = make(checkout)
 
