@@ -2,8 +2,10 @@
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from handlers.settings import SettingsError, read_settings
@@ -17,7 +19,7 @@ def backup(database_url: str, target: Path) -> str:
     source = Path(database_path(database_url))
     if os.path.lexists(target):
         raise CannotOpen(f"{target} is there already: name another file")
-    with copied(source, target, show, live=True) as (part, content):
+    with copied(source, target, show, live=True) as (part, content), uninterrupted():
         put(part, target)
     return f"Copied {source} to {target}: {said(content)}"
 
@@ -32,6 +34,16 @@ def show(done: int, total: int) -> None:
     if sys.stderr.isatty():
         end = "\n" if done == total else ""
         print(f"\r{100 * done // max(1, total):3d} %", end=end, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let no Ctrl-C stop what takes but a moment, so that it is surely done, or surely not."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def main(words: Sequence[str] | None = None) -> None:

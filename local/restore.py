@@ -10,7 +10,7 @@ from pathlib import Path
 
 from handlers.settings import Settings, SettingsError, read_settings
 from local import pid_file
-from local.backup import said, show
+from local.backup import said, show, uninterrupted
 from storage import CannotOpen
 from storage.snapshot import SIDECARS, alone, copied, put, set_aside
 from storage.sqlite import database_path
@@ -30,8 +30,9 @@ def restore(database_url: str, source: Path) -> str:
         there = path.exists()
         if there:
             _own_alike(path, part)
-        set_aside(path, aside)
-        put(part, path)
+        with uninterrupted():
+            set_aside(path, aside)
+            put(part, path)
     kept = f"; what was there is kept as {aside}" if there else ""
     return f"Restored {path} from {source}: {said(content)}{kept}"
 

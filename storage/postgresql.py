@@ -250,7 +250,10 @@ class PostgresqlEngine:
             commit(connection)
             return removed
 
-        return self._persist(transaction)
+        try:
+            return self._persist(transaction)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise StoreUnavailable(f"The role may not remove sums: {error.diag.message_primary}") from error
 
     def give_back(self, _: int) -> int:
         """Leave it to autovacuum, which keeps the space for the hours to come."""

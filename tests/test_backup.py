@@ -184,6 +184,23 @@ def test_a_backup_that_is_interrupted_leaves_nothing(tmp_path: Path, monkeypatch
     assert names(tmp_path) == {"flows.db"}
 
 
+def test_a_copy_that_is_just_being_put_in_its_place_is_not_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path / "flows.db", 5, 1)
+    put = storage.snapshot.put
+
+    def interrupted(part: Path, target: Path) -> None:
+        signal.raise_signal(signal.SIGINT)
+        put(part, target)
+
+    monkeypatch.setattr("local.backup.put", interrupted)
+    backup(f"sqlite:///{tmp_path}/flows.db", tmp_path / "copy.db")
+
+    assert totals(tmp_path / "copy.db", 1) == [5]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_on_a_terminal_it_shows_how_far_it_is(tmp_path: Path) -> None:
     fill(tmp_path / "flows.db", 5, 1)
     ours, theirs = os.openpty()

@@ -1,5 +1,6 @@
 """python -m local.prune beside a server at work."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from storage import open_store
@@ -62,6 +64,23 @@ def test_old_hours_are_removed_beside_a_server_whose_writers_go_on(database_url:
     removed = int(lines[0].split()[1].replace(",", ""))
     assert removed + len(left) == 30_000 + len(statuses)
     assert lines[2].startswith(f"Removed {removed + 30_000:,} flows in 2 hours")
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_a_role_that_may_not_delete_is_told_so(database_url: str, tmp_path: Path) -> None:
+    fill(database_url, 3, 5)
+    role = f"role_{os.urandom(4).hex()}"
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role}")
+        admin.execute(f"GRANT USAGE ON SCHEMA {database_url.rpartition('%3D')[2]} TO {role}")
+        admin.execute(f"GRANT SELECT, INSERT, UPDATE ON flow_sum, hour_count, flow_schema TO {role}")
+
+        refused = prune(tmp_path, KEEP_HOURS="24", DATABASE_URL=f"{database_url}%20-crole%3D{role}")
+
+        admin.execute(f"DROP OWNED BY {role}")
+        admin.execute(f"DROP ROLE {role}")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "The role may not remove sums: permission denied for table flow_sum.\n"
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
