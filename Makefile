@@ -3,8 +3,7 @@
 .DELETE_ON_ERROR:
 .PHONY: help install install_postgresql install_dev lock start_server stop_server shutdown purge_all submit_flow_data \
 	get_flow_data send token prune backup restore run_test test check format bench soak deploy_check \
-	build-WriteFunction build-ReadFunction \
-	build-PruneFunction
+	build-WriteFunction build-ReadFunction build-PruneFunction
 
 PYTHON ?= python3
 # Not ?=: what an environment happens to call VENV is not ours to remove.

@@ -69,7 +69,7 @@ class Fleet:
 
     def __init__(self, ports: Sequence[int], seed: int = 1, agents: int = AGENTS) -> None:
         """Make agents that send to some ports in turn."""
-        self.acknowledged = self.repeated = self.replayed = self.kills = 0
+        self.acknowledged = self.repeated = self.replayed = self.unavailable = self.kills = 0
         self.sums: Sums = {}
         self._ports = ports
         self._more = threading.Condition()
@@ -135,6 +135,7 @@ class Fleet:
             if status == 201:
                 return replayed
             self.repeated += 1
+            self.unavailable += status == 503
             self._given_up.wait(_PAUSE)
         raise RuntimeError("given up")
 

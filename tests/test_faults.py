@@ -322,7 +322,8 @@ def test_a_clock_that_is_moved_by_a_day_while_agents_send_doubles_nothing(tmp_pa
             assert [post(key) for key in keys] == [(201, True)] * len(keys), moved
         agents.finish()
 
-        assert agents.repeated == 0
+        # waitress tells idle connections by the clock, and may cut off one that is just being made.
+        assert agents.unavailable == 0
         assert stored(server) == agents.sums
         assert len(server.items(9)) == len(keys)
         assert all(item["bytes_rx"] == 300 for item in server.items(9))

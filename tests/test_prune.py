@@ -170,4 +170,8 @@ def test_a_database_out_of_reach_is_a_sentence(tmp_path: Path) -> None:
 
     ended = run_module("local.prune", tmp_path, KEEP_HOURS="1")
 
-    assert (ended.returncode, ended.stderr) == (1, "flows.db cannot be opened: file is not a database.\n")
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "flows.db is damaged or no database (file is not a database): restore a backup or name another file; it was "
+        "left as it is.\n",
+    )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import handlers.aws
 import storage.retention
+from handlers.access import ANYBODY
 from handlers.record import MAX_INTEGER, StoreUnavailable
 from handlers.retention import oldest_kept
 from handlers.settings import Settings
@@ -249,7 +250,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, sum_store: SumStore) -> Callable[[int
     """Have the functions work on the store, and keep so many hours."""
 
     def served(keep_hours: int) -> None:
-        monkeypatch.setattr(handlers.aws, "_service", lambda: (sum_store, Settings(keep_hours=keep_hours)))
+        monkeypatch.setattr(handlers.aws, "_service", lambda: (sum_store, Settings(keep_hours=keep_hours), ANYBODY))
 
     return served
 
@@ -288,7 +289,7 @@ def test_the_function_keeps_everything_without_a_setting(sum_store: SumStore, se
 
 def test_a_store_that_fails_is_an_error_of_the_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = LazyStore(f"sqlite:///{tmp_path}/nowhere/flows.db", 8, 24)
-    monkeypatch.setattr(handlers.aws, "_service", lambda: (store, Settings(keep_hours=1)))
+    monkeypatch.setattr(handlers.aws, "_service", lambda: (store, Settings(keep_hours=1), ANYBODY))
 
     with pytest.raises(StoreUnavailable):
         handlers.aws.prune({}, Context(99))
