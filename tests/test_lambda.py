@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from handlers.access import digest_of
 from storage import open_store
 from tests.edges import event
 from tests.factories import SAMPLE_HOUR_2, from_json
@@ -66,6 +67,25 @@ def test_a_wrong_setting_is_told_by_the_log_and_the_answers_are_500(tmp_path: Pa
     assert (answered.kind, answered.body["statusCode"]) == ("response", 500)
     assert from_json(answered.body["body"].encode())["request_id"] in read.log
     assert "MAX_PAGE_SIZE is wrong: expected a whole number" in read.log
+
+
+def test_nobody_is_let_in_where_neither_tokens_nor_everybody_is_set(tmp_path: Path) -> None:
+    with function("handlers.aws.write", DATABASE_URL=f"sqlite:///{tmp_path}/f.db", ALLOW_ANONYMOUS="0") as write:
+        answered = write.invoke(event("http_api_post"))
+
+    assert answered.body["statusCode"] == 503
+    assert "Nobody has been allowed in yet" in answered.body["body"]
+
+
+def test_a_function_with_tokens_takes_the_one_it_knows(tmp_path: Path) -> None:
+    entry = f"web-1:write:{digest_of('secret').hex()}"
+    posted = event("http_api_post")
+    signed = posted | {"headers": {**posted["headers"], "authorization": "Bearer secret"}}
+    with function("handlers.aws.write", DATABASE_URL=f"sqlite:///{tmp_path}/f.db", API_TOKENS=entry) as write:
+        refused, taken = write.invoke(posted), write.invoke(signed)
+
+    assert (refused.body["statusCode"], taken.body["statusCode"]) == (401, 201)
+    assert "secret" not in write.log
 
 
 def test_on_lambda_a_sqlite_url_is_refused(tmp_path: Path) -> None:
