@@ -72,7 +72,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
             "0 keeps all.",
         ),
     ] = 0
-    threads: Annotated[int, Meta(ge=1, le=1_000, description="Requests worked on at once.")] = 32
+    threads: Annotated[
+        int,
+        Meta(ge=1, le=1_000, description="POSTs worked on at once; a few large ones and other requests come on top."),
+    ] = 32
+    max_waiting: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="POSTs that may wait for a free thread; more are answered 503.")
+    ] = 500
+    request_timeout: Annotated[
+        int,
+        Meta(
+            ge=1, le=86_400, description="Seconds from a request's first byte to its last; a later one is refused, 408."
+        ),
+    ] = 120
     max_batch_flows: Annotated[
         int, Meta(ge=1, le=MAX_INTEGER, description="Flow objects one POST may hold; more are refused with 406.")
     ] = 100_000

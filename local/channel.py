@@ -7,13 +7,10 @@ import time
 from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
-from waitress.task import ErrorTask, WSGITask
+from waitress.task import WSGITask
 from waitress.utilities import BadRequest, Error
 
-from handlers.access_log import log_access
-from handlers.metrics import metrics
-from handlers.request_id import HEADER, begin
-from handlers.web import Request, error_response, internal_error, unavailable
+from local.refusal import Behind, NoRoom, RefusalTask, TooSlow
 
 UNREAD_BODIES = 16
 """How many times the longest body waitress reads of one, so as to answer it, while one is kept."""
@@ -46,18 +43,15 @@ class _CappedBuffer(OverflowableBuffer):  # type: ignore[misc]
             self.failed, self._room = True, 0
 
 
-class _NoRoom(Error):  # type: ignore[misc]
-    """waitress's kind of error for a body that could not be kept."""
-
-    code = 503
-    reason = "Service Unavailable"
-
-
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
     """waitress's parser with a cap on what it keeps of a body: one byte past the limit, for the handler to see."""
 
     completed: bool
     error: Error | None
+    # What is refused may have none of its own.
+    command = path = "-"
+    began: float | None = None
+    """When its first byte came, or rather when it was seen that more were to follow."""
 
     def received(self, data: bytes) -> int:
         consumed = int(super().received(data))
@@ -72,7 +66,7 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
         if self.error is not None or self.body_rcv is None:
             return
         if self.body_rcv.buf.failed:
-            self.error = _NoRoom("the body could not be kept; try again")
+            self.error = NoRoom("the body could not be kept; try again")
         elif len(getattr(self.body_rcv, "control_line", b"")) > _CHUNK_LINE:
             self.error = BadRequest("chunk line is too long")
         elif len(getattr(self.body_rcv, "trailer", b"")) > _TRAILER:
@@ -103,36 +97,13 @@ class _Task(WSGITask):  # type: ignore[misc]
             super().write(data)
 
 
-class _ErrorTask(ErrorTask):  # type: ignore[misc]
-    """waitress's own refusals (400, 413, 431, 501) and faults, in the one shape that every error has."""
-
-    def execute(self) -> None:
-        error = self.request.error
-        named = begin(self.request.headers.get(HEADER.upper().replace("-", "_")))
-        if error.code == 500:
-            response = internal_error()
-        elif error.code == 503:
-            response = unavailable(f"{error.reason}: {error.body}")
-        else:
-            response = error_response(error.code, f"{error.reason}: {error.body}")
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers += [("Content-Type", "application/json"), ("X-Request-Id", named), *response.headers]
-        self.set_close_on_finish()
-        self.channel.refused = True
-        self.content_length = len(response.body)
-        self.write(response.body)
-        request = Request(getattr(self.request, "command", "-"), "-")
-        seconds = time.time() - self.start_time
-        log_access(request, response, seconds)
-        metrics().count_request(request, response, seconds)
-
-
 class Channel(HTTPChannel):  # type: ignore[misc]
     """A connection that can be drained, and that reads on for a while after a refusal."""
 
     parser_class = _Parser
     task_class = _Task
-    error_task_class = _ErrorTask
+    error_task_class = RefusalTask
+    request: _Parser | None
     refused = False
     lingers_until: float | None = None
 
@@ -149,7 +120,42 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def received(self, data: bytes) -> bool:
         """Take bytes in, unless they come after a refusal."""
-        return self.lingers_until is None and bool(super().received(data))
+        if self.lingers_until is not None:
+            return False
+        taken = bool(super().received(data))
+        # Most requests come whole, and need no clock.
+        if self.request is not None and self.request.began is None:
+            self.request.began = time.monotonic()
+        return taken
+
+    def refuse(self) -> None:
+        """Make the answer to the first request a 503: too many wait before it."""
+        self.requests[0].error = Behind("too many requests are waiting, and this one was not looked at; try again")
+
+    def look(self, now: float, seconds: float) -> None:
+        """Refuse a request that is not complete within ``seconds``; close on a client that takes no answer."""
+        if self.will_close or self.close_when_flushed:
+            self._close_if_deaf()
+        elif self.request is not None:
+            if self.requests or self.total_outbufs_len:
+                # Others are before it, and for so long it is not read, nor bidden go on.
+                self.request.began = now
+            elif self.request.began is not None and now - self.request.began > seconds:
+                self._refuse_slow(self.request, seconds)
+
+    def _close_if_deaf(self) -> None:
+        """Close what waitress would keep open until the last byte is sent, though none of them can be."""
+        patience = _LINGER_SECONDS if self.refused else self.adj.channel_timeout
+        if time.time() - self.last_activity > patience:
+            super().handle_close()
+
+    def _refuse_slow(self, request: _Parser, seconds: float) -> None:
+        with self.requests_lock:
+            self.request = None
+            request.error = TooSlow(f"the request was not complete within {seconds:.0f} s")
+            self.requests.append(request)
+        # By the loop itself: it is short, and a thread may not be free.
+        self.service()
 
     def writable(self) -> bool:
         """Tell whether the loop has something to send, and is the one to send it."""

@@ -131,5 +131,3 @@ def start_log(log_file: str, level: str, log_format: str = "text") -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(level)
-    # waitress warns of every request that waits for a thread: a line a request when there are many connections.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)

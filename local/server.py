@@ -16,6 +16,7 @@ from waitress.server import create_server
 
 from handlers.settings import Settings
 from local.channel import UNREAD_BODIES, Channel
+from local.dispatcher import Dispatcher
 
 BACKLOG = 1_024
 CONNECTIONS = 1_000
@@ -35,6 +36,8 @@ TUNING: dict[str, Any] = {
     "clear_untrusted_proxy_headers": False,
 }
 _SWEEP_SECONDS = 1.0
+_LOOK_SECONDS = 0.5
+_IDLE_SECONDS = 120
 
 logger = logging.getLogger(__name__)
 
@@ -49,17 +52,22 @@ class Server:
     def __init__(self, application: Callable[..., Any], settings: Settings, connections: int = CONNECTIONS) -> None:
         """Start to listen; at most ``connections`` are served at once. Raises CannotListen."""
         self._seconds = settings.shutdown_seconds
+        self._request_seconds = settings.request_timeout
+        self._next_look = 0.0
         self._stopping = threading.Event()
         listener = _listen(settings.host, settings.port)
         host, self.port = listener.getsockname()[:2]
         self.url = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        self._dispatcher = Dispatcher(settings.threads, settings.max_waiting)
         self._server = create_server(
             application,
+            _dispatcher=self._dispatcher,
             sockets=[listener],
-            threads=settings.threads,
             connection_limit=connections,
             # Above ours, so that a long body gets our 413 and not a reset; its parser keeps no more than ours of it.
             max_request_body_size=UNREAD_BODIES * (settings.max_body_bytes + 1),
+            # Later than a request that stands still is refused, so that it gets its 408.
+            channel_timeout=max(_IDLE_SECONDS, settings.request_timeout + 1),
             **TUNING,
         )
         self._server.channel_class = Channel
@@ -73,7 +81,8 @@ class Server:
     def run(self) -> bool:
         """Serve until stopped, then answer what was wholly received; tell whether all of it was, in time."""
         while not self._stopping.is_set():
-            self._poll(1.0)
+            self._poll(_LOOK_SECONDS)
+        self._dispatcher.drain()
         deadline = time.monotonic() + self._seconds
         self._sweep(min(deadline, time.monotonic() + _SWEEP_SECONDS))
         # A connection made from here on is refused by the kernel, and its request can go elsewhere.
@@ -85,14 +94,25 @@ class Server:
         unanswered = self._busy()
         if unanswered:
             logger.error("stopped with %d connections still waiting for an answer", unanswered)
-        self._server.task_dispatcher.shutdown(timeout=0.5)
+        self._dispatcher.shutdown(timeout=0.5)
         wasyncore.close_all(self._server._map)
         return not unanswered
 
     def _poll(self, seconds: float) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._server._map, count=1)
+        self._dispatcher.answer_refused()
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + _LOOK_SECONDS
+            self._look(now)
+
+    def _look(self, now: float) -> None:
+        """Look for what has taken too long: to wait for a thread, to be sent, to be heard."""
+        self._dispatcher.look(now)
+        for channel in list(self._server.active_channels.values()):
+            channel.look(now, self._request_seconds)
         lingering = self._server.lingering
-        while lingering and lingering[0].lingers_until < time.monotonic():
+        while lingering and lingering[0].lingers_until < now:
             lingering.popleft().handle_close()
 
     def _busy(self) -> int:

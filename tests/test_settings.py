@@ -23,6 +23,8 @@ def test_nothing_set_means_the_defaults_of_the_contract() -> None:
         "TRUSTED_PROXIES": "",
         "KEEP_HOURS": 0,
         "THREADS": 32,
+        "MAX_WAITING": 500,
+        "REQUEST_TIMEOUT": 120,
         "MAX_BATCH_FLOWS": 100_000,
         "MAX_BODY_BYTES": 67_108_864,
         "DEFAULT_PAGE_SIZE": 50,

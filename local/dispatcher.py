@@ -1,0 +1,175 @@
+"""Threads for requests: so many for POSTs, some for everything else, and a bound on what waits for one."""
+
+import logging
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from local.channel import Channel
+
+LARGE_BODY = 1 << 20
+"""Bytes from which a POST is large: what it takes in memory is many times that."""
+
+LARGE_AT_ONCE = 4
+PACKED = 32
+"""How many times longer than it is a packed body is taken for."""
+
+SPARE = 4
+"""The least number of threads that POSTs cannot have."""
+
+PATIENCE_SECONDS = 2.0
+LARGE_PATIENCE_SECONDS = 5.0
+WAIT_SECONDS = 10.0
+"""How long a request waits at most, however well it goes with those before it."""
+
+logger = logging.getLogger(__name__)
+
+
+class _Lane:
+    """Requests of one kind: at most so many are worked on at once, the others wait without a thread."""
+
+    __slots__ = ("behind", "busy", "freed", "most", "name", "patience", "room", "waiting")
+
+    def __init__(self, name: str, most: int, room: float, patience: float = PATIENCE_SECONDS) -> None:
+        self.name = name
+        self.most = most
+        self.room = room
+        self.patience = patience
+        self.busy = 0
+        self.behind = False
+        # When a thread last came free for one that waited.
+        self.freed = 0.0
+        self.waiting: deque[tuple[Channel, float]] = deque()
+
+    def give_up(self, now: float) -> "list[Channel]":
+        """Take out those that have waited too long: all of them, when no thread at all comes free."""
+        if self.waiting and now - max(self.freed, self.waiting[0][1]) > self.patience:
+            self.behind = True
+        refused = []
+        while self.waiting and (self.behind or now - self.waiting[0][1] > WAIT_SECONDS):
+            refused.append(self.waiting.popleft()[0])
+        return refused
+
+
+class _Worker(threading.Thread):
+    """A thread, and the connection that it is handed with its next request."""
+
+    def __init__(self, dispatcher: "Dispatcher", number: int) -> None:
+        super().__init__(name=f"request-{number}", daemon=True)
+        self.channel: Channel | None = None
+        self.lane: _Lane | None = None
+        self.turn = threading.Lock()
+        self.turn.acquire()
+        self._dispatcher = dispatcher
+
+    def run(self) -> None:
+        self.turn.acquire()
+        while self.channel is not None and self.lane is not None:
+            _serve(self.channel)
+            if not self._dispatcher.next_for(self, self.lane):
+                self.turn.acquire()
+
+
+class Dispatcher:
+    """Takes waitress's dispatcher's place: hands each connection with a received request to a thread, or refuses it.
+
+    The thread that was idle last is the next to be handed one, by a bare lock of its own: cheaper than a condition
+    that all of them wait on. What is refused is answered by the server's loop, since threads are what is missing.
+    """
+
+    def __init__(self, threads: int, max_waiting: int) -> None:
+        """Start the threads: ``threads`` for POSTs, and more for large POSTs and everything else."""
+        self._posts = _Lane("POSTs", threads, max_waiting)
+        self._large = _Lane("large POSTs", min(LARGE_AT_ONCE, threads), max_waiting, LARGE_PATIENCE_SECONDS)
+        # As many of these wait as there are connections.
+        self._others = _Lane("requests other than POSTs", max(SPARE, threads // 4), float("inf"))
+        self._lanes = (self._posts, self._large, self._others)
+        self._lock = threading.Lock()
+        self._draining = False
+        self._ended = False
+        self._refused: deque[Channel] = deque()
+        # As many as can be busy, so whenever a lane has a place free there is an idle one.
+        self._workers = [_Worker(self, number) for number in range(sum(lane.most for lane in self._lanes))]
+        self._idle = list(self._workers)
+        for worker in self._workers:
+            worker.start()
+
+    def add_task(self, channel: "Channel") -> None:
+        """Have a connection's first request answered: now, when a thread comes free, or by a refusal."""
+        lane = self._lane_of(channel)
+        with self._lock:
+            if lane.busy < lane.most:
+                lane.busy += 1
+                worker = self._idle.pop()
+                worker.channel, worker.lane = channel, lane
+                worker.turn.release()
+            elif self._draining or not (lane.behind or len(lane.waiting) >= lane.room):
+                lane.waiting.append((channel, time.monotonic()))
+            else:
+                self._refused.append(channel)
+
+    def next_for(self, worker: _Worker, lane: _Lane) -> bool:
+        """Give a worker that is done the next request of its lane; tell whether it is not to wait for one."""
+        with self._lock:
+            lane.behind = False
+            if lane.waiting:
+                worker.channel, _ = lane.waiting.popleft()
+                lane.freed = time.monotonic()
+                return True
+            lane.busy -= 1
+            worker.channel = None
+            self._idle.append(worker)
+            return self._ended
+
+    def answer_refused(self) -> None:
+        """Answer what has been refused; for the server's loop, after each of its turns."""
+        while self._refused:
+            channel = self._refused.popleft()
+            channel.refuse()
+            _serve(channel)
+
+    def look(self, now: float) -> None:
+        """Refuse what has waited too long; for the server's loop, now and then."""
+        for lane in self._lanes:
+            with self._lock:
+                refused = lane.give_up(now)
+                self._refused.extend(refused)
+            if refused:
+                logger.warning("%d %s waited too long and are refused", len(refused), lane.name)
+
+    def drain(self) -> None:
+        """Let whatever comes from here on wait: the server stops, and takes in what it has been sent at once."""
+        self._draining = True
+
+    def shutdown(self, timeout: float) -> None:
+        """End the threads, waiting a while for those that are busy, and drop what waits."""
+        with self._lock:
+            self._ended = True
+            left = [channel for lane in self._lanes for channel, _ in lane.waiting]
+            for lane in self._lanes:
+                lane.waiting.clear()
+            for worker in self._idle:
+                worker.turn.release()
+        for channel in left:
+            channel.cancel()
+        deadline = time.monotonic() + timeout
+        for worker in self._workers:
+            worker.join(max(0.0, deadline - time.monotonic()))
+
+    def _lane_of(self, channel: "Channel") -> _Lane:
+        request = channel.requests[0]
+        if request.command != "POST" or request.error is not None:
+            return self._others
+        length = request.body_bytes_received
+        if "CONTENT_ENCODING" in request.headers:
+            length *= PACKED
+        return self._posts if length <= LARGE_BODY else self._large
+
+
+def _serve(channel: "Channel") -> None:
+    try:
+        channel.service()
+    except BaseException:  # as waitress does: a thread outlives whatever one request does to it
+        logger.exception("a request could not be answered")
