@@ -30,16 +30,17 @@ logger = logging.getLogger(__name__)
 class _Lane:
     """Requests of one kind: at most so many are worked on at once, the others wait without a thread."""
 
-    __slots__ = ("behind", "busy", "freed", "most", "name", "patience", "room", "waiting")
+    __slots__ = ("behind", "busy", "freed", "held", "most", "name", "patience", "room", "waiting")
 
     def __init__(self, name: str, most: int, room: float, patience: float = PATIENCE_SECONDS) -> None:
         self.name = name
         self.most = most
         self.room = room
         self.patience = patience
-        self.busy = 0
+        # Threads of it, also those on their way to a request; and requests of it, waiting and worked on.
+        self.busy = self.held = 0
         self.behind = False
-        # When a thread last came free for one that waited.
+        # When one that waited last had its turn.
         self.freed = 0.0
         self.waiting: deque[tuple[Channel, float]] = deque()
 
@@ -50,37 +51,41 @@ class _Lane:
         refused = []
         while self.waiting and (self.behind or now - self.waiting[0][1] > WAIT_SECONDS):
             refused.append(self.waiting.popleft()[0])
+        self.held -= len(refused)
         return refused
 
 
 class _Worker(threading.Thread):
-    """A thread, and the connection that it is handed with its next request."""
+    """A thread that answers the requests of the lane it has been woken for, until there is none."""
 
     def __init__(self, dispatcher: "Dispatcher", number: int) -> None:
         super().__init__(name=f"request-{number}", daemon=True)
-        self.channel: Channel | None = None
-        self.lane: _Lane | None = None
+        self.lane: _Lane
         self.turn = threading.Lock()
         self.turn.acquire()
         self._dispatcher = dispatcher
 
     def run(self) -> None:
         self.turn.acquire()
-        while self.channel is not None and self.lane is not None:
-            _serve(self.channel)
-            if not self._dispatcher.next_for(self, self.lane):
+        done = 0
+        while not self._dispatcher.ended:
+            channel, done = self._dispatcher.next_for(self, done), 0
+            if channel is None:
                 self.turn.acquire()
+            else:
+                _serve(channel)
+                done = 1
 
 
 class Dispatcher:
     """Takes waitress's dispatcher's place: hands each connection with a received request to a thread, or refuses it.
 
-    The thread that was idle last is the next to be handed one, by a bare lock of its own: cheaper than a condition
-    that all of them wait on. What is refused is answered by the server's loop, since threads are what is missing.
+    The thread that was idle last is the next to be woken, by a bare lock of its own: cheaper than a condition that all
+    of them wait on. What is refused is answered by the server's loop, since threads are what is missing.
     """
 
     def __init__(self, threads: int, max_waiting: int) -> None:
-        """Start the threads: ``threads`` for POSTs, and more for large POSTs and everything else."""
+        """Start ``threads`` for POSTs, and others for large POSTs and for everything else."""
         self._posts = _Lane("POSTs", threads, max_waiting)
         self._large = _Lane("large POSTs", min(LARGE_AT_ONCE, threads), max_waiting, LARGE_PATIENCE_SECONDS)
         # As many of these wait as there are connections.
@@ -88,7 +93,7 @@ class Dispatcher:
         self._lanes = (self._posts, self._large, self._others)
         self._lock = threading.Lock()
         self._draining = False
-        self._ended = False
+        self.ended = False
         self._refused: deque[Channel] = deque()
         # As many as can be busy, so whenever a lane has a place free there is an idle one.
         self._workers = [_Worker(self, number) for number in range(sum(lane.most for lane in self._lanes))]
@@ -100,28 +105,33 @@ class Dispatcher:
         """Have a connection's first request answered: now, when a thread comes free, or by a refusal."""
         lane = self._lane_of(channel)
         with self._lock:
-            if lane.busy < lane.most:
+            free = lane.busy < lane.most
+            if not (free or self._draining) and (lane.behind or lane.held >= lane.most + lane.room):
+                self._refused.append(channel)
+                return
+            lane.held += 1
+            lane.waiting.append((channel, time.monotonic()))
+            if free:
                 lane.busy += 1
                 worker = self._idle.pop()
-                worker.channel, worker.lane = channel, lane
+                worker.lane = lane
                 worker.turn.release()
-            elif self._draining or not (lane.behind or len(lane.waiting) >= lane.room):
-                lane.waiting.append((channel, time.monotonic()))
-            else:
-                self._refused.append(channel)
 
-    def next_for(self, worker: _Worker, lane: _Lane) -> bool:
-        """Give a worker that is done the next request of its lane; tell whether it is not to wait for one."""
+    def next_for(self, worker: _Worker, done: int) -> "Channel | None":
+        """Take the next request of a worker's lane, ``done`` with one or none; without one it is idle from here on."""
+        lane = worker.lane
         with self._lock:
             lane.behind = False
+            lane.held -= done
             if lane.waiting:
-                worker.channel, _ = lane.waiting.popleft()
-                lane.freed = time.monotonic()
-                return True
+                channel, _ = lane.waiting.popleft()
+                if lane.waiting:
+                    # The others' patience begins anew.
+                    lane.freed = time.monotonic()
+                return channel
             lane.busy -= 1
-            worker.channel = None
             self._idle.append(worker)
-            return self._ended
+            return None
 
     def answer_refused(self) -> None:
         """Answer what has been refused; for the server's loop, after each of its turns."""
@@ -140,13 +150,13 @@ class Dispatcher:
                 logger.warning("%d %s waited too long and are refused", len(refused), lane.name)
 
     def drain(self) -> None:
-        """Let whatever comes from here on wait: the server stops, and takes in what it has been sent at once."""
+        """Let whatever comes from here on wait: a server that stops takes in all it has been sent, in one go."""
         self._draining = True
 
     def shutdown(self, timeout: float) -> None:
         """End the threads, waiting a while for those that are busy, and drop what waits."""
         with self._lock:
-            self._ended = True
+            self.ended = True
             left = [channel for lane in self._lanes for channel, _ in lane.waiting]
             for lane in self._lanes:
                 lane.waiting.clear()

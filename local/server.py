@@ -76,13 +76,13 @@ class Server:
     def stop(self) -> None:
         """Make ``run`` drain and return; from any thread, or a signal handler."""
         self._stopping.set()
+        self._dispatcher.drain()
         self._server.pull_trigger()
 
     def run(self) -> bool:
         """Serve until stopped, then answer what was wholly received; tell whether all of it was, in time."""
         while not self._stopping.is_set():
             self._poll(_LOOK_SECONDS)
-        self._dispatcher.drain()
         deadline = time.monotonic() + self._seconds
         self._sweep(min(deadline, time.monotonic() + _SWEEP_SECONDS))
         # A connection made from here on is refused by the kernel, and its request can go elsewhere.
