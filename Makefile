@@ -9,7 +9,8 @@ PYTHON ?= python3
 # Not ?=: what an environment happens to call VENV is not ours to remove.
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
+# The locks name everything. Left to look for more, pip takes a pinned coverage for no coverage[toml] once there is a newer.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps
 
 # What the functions run on, as template.yaml says. Whatever Python builds, the packages are for this one.
 LAMBDA_PYTHON := 3.13
