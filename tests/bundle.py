@@ -73,7 +73,8 @@ def faults_here() -> Iterator[str]:
                 text=True,
                 check=False,
             )
-            if ended.returncode or json.loads(ended.stdout) != [status, "binary", []]:
+            # A line of metrics comes before it.
+            if ended.returncode or json.loads(ended.stdout.splitlines()[-1]) != [status, "binary", []]:
                 yield f"{handler} answered {ended.stdout or ended.stderr}"
 
 
