@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from handlers.settings import Settings, SettingsError
@@ -89,7 +90,7 @@ class Access(NamedTuple):
         https://fetch.spec.whatwg.org/#origin-header
         """
         host = request.headers.get("host", "").strip()
-        if self.anonymous == "near" and host and not re.fullmatch(_LOCAL_HOST, host.lower()):
+        if self.anonymous == "near" and host and not _is_local(host):
             raise RequestError(403, "Without tokens only requests to a local name are answered, such as localhost")
         origin = request.headers.get("origin")
         if origin is not None and origin.strip().lower().partition("://")[2] != host.lower():
@@ -97,6 +98,11 @@ class Access(NamedTuple):
 
 
 ANYBODY = Access()
+
+
+@lru_cache(maxsize=64)
+def _is_local(host: str) -> bool:
+    return bool(re.fullmatch(_LOCAL_HOST, host.lower()))
 
 
 def read_access(settings: Settings, tokens_file: str, clock: "Clock") -> Access:

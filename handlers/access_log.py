@@ -4,6 +4,10 @@ import logging
 
 from handlers.web import Request, Response
 
+_NAMES = ("method", "path", "status", "milliseconds", "records", "caller")
+_ANYBODYS = "%s %s %d %.1fms %d records%s"
+_CALLERS = "%s %s %d %.1fms %d records caller=%s"
+
 access = logging.getLogger("access")
 
 
@@ -14,13 +18,7 @@ def log_access(request: Request, response: Response, seconds: float) -> None:
     """
     # A path may hold line breaks and worse once it is percent-decoded.
     path = request.path if request.path.isprintable() else ascii(request.path)
-    line = {
-        "method": request.method,
-        "path": path,
-        "status": response.status,
-        "milliseconds": round(seconds * 1e3, 1),
-        "records": response.records,
-        "caller": response.caller,
-    }
-    text = "%(method)s %(path)s %(status)d %(milliseconds).1fms %(records)d records"
-    access.info(f"{text} caller=%(caller)s" if response.caller else text, line, extra={"access": line})
+    line = (request.method, path, response.status, round(seconds * 1e3, 1), response.records, response.caller)
+    access.info(
+        _ANYBODYS if not response.caller else _CALLERS, *line, extra={"access": dict(zip(_NAMES, line, strict=True))}
+    )

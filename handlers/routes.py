@@ -69,7 +69,7 @@ def answer(
         nonlocal caller
         route = _route(request, methods)
         caller = access.admit(request, route.role)
-        return route.handler(request._replace(caller=caller), store, settings)
+        return route.handler(request._replace(caller=caller) if caller else request, store, settings)
 
     response = respond(admitted)
     path = request.path if request.path in _LOCAL else response.route

@@ -6,6 +6,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from handlers.routes import ROUTES
+
 if TYPE_CHECKING:
     from local.channel import Channel
 
@@ -18,6 +20,10 @@ PACKED = 32
 
 SPARE = 4
 """The least number of threads that POSTs cannot have."""
+
+OPEN = 2
+OPEN_PATHS = frozenset(route.path for route in ROUTES if route.role == "")
+"""Whoever asks whether the service is alive shall not wait behind those who ask a store that hangs."""
 
 PATIENCE_SECONDS = 2.0
 LARGE_PATIENCE_SECONDS = 5.0
@@ -90,7 +96,8 @@ class Dispatcher:
         self._large = _Lane("large POSTs", min(LARGE_AT_ONCE, threads), max_waiting, LARGE_PATIENCE_SECONDS)
         # As many of these wait as there are connections.
         self._others = _Lane("requests other than POSTs", max(SPARE, threads // 4), float("inf"))
-        self._lanes = (self._posts, self._large, self._others)
+        self._open = _Lane("open requests", OPEN, float("inf"))
+        self._lanes = (self._posts, self._large, self._others, self._open)
         self._lock = threading.Lock()
         self._draining = False
         self.ended = False
@@ -171,7 +178,7 @@ class Dispatcher:
     def _lane_of(self, channel: "Channel") -> _Lane:
         request = channel.requests[0]
         if request.command != "POST" or request.error is not None:
-            return self._others
+            return self._open if getattr(request, "path", "") in OPEN_PATHS else self._others
         length = request.body_bytes_received
         if "CONTENT_ENCODING" in request.headers:
             length *= PACKED

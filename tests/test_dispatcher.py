@@ -14,7 +14,7 @@ import pytest
 
 import local.server
 from handlers.settings import Settings
-from local.dispatcher import LARGE_AT_ONCE, LARGE_BODY, PACKED
+from local.dispatcher import LARGE_AT_ONCE, LARGE_BODY, PACKED, SPARE
 from local.server import Server
 from tests.factories import make_flow, to_json
 from tests.process import SECONDS, Running, raw_post, read_all, running
@@ -218,7 +218,7 @@ def test_a_client_that_takes_no_answer_is_closed_all_the_same(monkeypatch: pytes
 
     with serving(endless, request_timeout=1) as here, socket.create_connection(("127.0.0.1", here.port)) as deaf:
         deaf.settimeout(SECONDS)
-        deaf.sendall(b"GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
+        deaf.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         pause, turns = threading.Event(), iter(range(600))
         assert deaf.recv(1)
         while here._server.active_channels and next(turns) < 599:
@@ -258,3 +258,30 @@ def test_large_posts_are_worked_on_a_few_at_a_time_and_small_ones_beside_them(pa
         assert status_of(beside) == 201
         assert at_once == LARGE_AT_ONCE
         assert [status_of(read_all(connection)) for connection in large] == [201] * len(large)
+
+
+def test_whether_it_is_alive_is_answered_while_every_other_thread_is_held() -> None:
+    full, over = threading.Semaphore(0), threading.Event()
+
+    def hold(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/flows":
+            full.release()
+            over.wait(SECONDS)
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+    def get(path: str) -> bytes:
+        return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+
+    with serving(hold, threads=4) as here, ExitStack() as stack:
+        address = ("127.0.0.1", here.port)
+        for _ in range(SPARE):
+            stack.enter_context(socket.create_connection(address, SECONDS)).sendall(get("/flows"))
+            assert full.acquire(timeout=SECONDS)
+
+        with socket.create_connection(address, SECONDS) as asks:
+            asks.sendall(get("/healthz"))
+            answer = read_all(asks)
+        over.set()
+
+        assert status_of(answer) == 200

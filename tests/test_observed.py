@@ -3,15 +3,20 @@
 import json
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from handlers.metrics import metrics
+from handlers.metrics import SECONDS, Distribution, Metrics
 from handlers.record import FlowStore, HourPage, StoreUnavailable
 from handlers.request_id import begin
 from handlers.settings import Settings
+from handlers.web import Request, Response
 from storage import LazyStore, SumStore
 from storage.probe import Probe
 from tests.edges import EDGES, Ask, local_edge
@@ -163,15 +168,44 @@ def test_metrics_are_told_as_prometheus_wants_them_also_where_the_store_is_out_o
     assert b"flows_http_requests_total" in told.body
 
 
-def test_a_group_of_batches_is_one_commit() -> None:
-    def told() -> tuple[float, float]:
-        found = metrics().registry.get_sample_value
-        return found("flows_commit_batches_count") or 0, found("flows_commit_batches_sum") or 0
+def test_what_was_gathered_is_told_whole_however_much_it_is() -> None:
+    counted = Metrics()
+    request = Request("POST", "/flows")
 
-    before = told()
-    metrics().count_commit(7, 0.001)
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(2_500):
+            pool.submit(counted.count_request, request, Response(201, b"", records=3, route="/flows"), 0.002)
+    counted.count_commit(7, 0.3)
+    told = {
+        sample.name: sample.value for family in counted.collect() for sample in family.samples if not _bucket(sample)
+    }
 
-    assert told() == (before[0] + 1, before[1] + 7)
+    assert told == {
+        "flows_http_requests_total": 2_500,
+        "flows_http_request_duration_seconds_count": 2_500,
+        "flows_http_request_duration_seconds_sum": pytest.approx(5),
+        "flows_records_accepted_total": 7_500,
+        "flows_records_refused_total": 0,
+        "flows_commit_batches_count": 1,
+        "flows_commit_batches_sum": 7,
+        "flows_commit_seconds_count": 1,
+        "flows_commit_seconds_sum": 0.3,
+    }
+
+
+def _bucket(sample: Any) -> bool:
+    return str(sample.name).endswith("_bucket")
+
+
+@given(st.lists(st.floats(0, 20)))
+def test_a_distribution_counts_each_value_under_every_bound_that_it_reaches(values: list[float]) -> None:
+    seen = Distribution(SECONDS)
+
+    for value in values:
+        seen.observe(value)
+
+    for name, count in seen.buckets():
+        assert count == sum(value <= float(name) for value in values)
 
 
 def test_the_functions_write_the_same_counts_for_cloudwatch(

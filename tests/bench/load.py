@@ -31,10 +31,12 @@ class Connection:
         return int(head[9:12])
 
     def ask(self, request: bytes) -> int:
-        """Send a request and wait for its answer's status."""
+        """Send a request and wait for its answer's status. Raises RuntimeError where it is no success."""
         self.send(request)
         while (status := self.receive()) is None:
             pass
+        if status >= 300:
+            raise RuntimeError(f"the server answered {status}")
         return status
 
 
@@ -44,7 +46,12 @@ def _after(head: bytes, name: bytes) -> bytes:
 
 def post(body: bytes, key: str = "") -> bytes:
     """Write a POST /flows request, with an Idempotency-Key if there is one."""
-    lines = ["POST /flows HTTP/1.1", "Host: b", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+    lines = [
+        "POST /flows HTTP/1.1",
+        "Host: localhost",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
     if key:
         lines.append(f'Idempotency-Key: "{key}"')
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
@@ -52,7 +59,7 @@ def post(body: bytes, key: str = "") -> bytes:
 
 def get(path: str) -> bytes:
     """Write a GET request."""
-    return f"GET {path} HTTP/1.1\r\nHost: b\r\n\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
 def requests_a_second(port: int, requests: Iterator[bytes], connections: int, seconds: float, status: int) -> float:
