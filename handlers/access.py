@@ -93,7 +93,7 @@ class Access(NamedTuple):
         if self.anonymous == "near" and host and not _is_local(host):
             raise RequestError(403, "Without tokens only requests to a local name are answered, such as localhost")
         origin = request.headers.get("origin")
-        if origin is not None and origin.strip().lower().partition("://")[2] != host.lower():
+        if origin is not None and (not host or origin.strip().lower().partition("://")[2] != host.lower()):
             raise RequestError(403, "Without tokens no requests of other sites' pages are answered")
 
 
@@ -111,8 +111,9 @@ def read_access(settings: Settings, tokens_file: str, clock: "Clock") -> Access:
     Raises SettingsError, which never tells a value.
     """
     tokens = [*read_tokens("API_TOKENS", settings.api_tokens), *read_tokens("API_TOKENS_FILE", tokens_file)]
-    if settings.api_tokens_file and not tokens:
-        raise SettingsError("API_TOKENS_FILE holds no token")
+    for name, text in (("API_TOKENS", settings.api_tokens), ("API_TOKENS_FILE", settings.api_tokens_file)):
+        if text and not tokens:
+            raise SettingsError(f"{name} holds no token")
     if len({token.digest for token in tokens}) < len(tokens):
         raise SettingsError("API_TOKENS and API_TOKENS_FILE have the same token twice")
     access = Access(tuple(tokens), "yes" if settings.allow_anonymous else "no")

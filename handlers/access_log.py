@@ -1,7 +1,9 @@
 """One line of the log for each request, the same at every edge."""
 
 import logging
+import re
 
+from handlers.request_id import TOKEN_PREFIX
 from handlers.web import Request, Response
 
 _NAMES = ("method", "path", "status", "milliseconds", "records", "caller")
@@ -11,13 +13,22 @@ _CALLERS = "%s %s %d %.1fms %d records caller=%s"
 access = logging.getLogger("access")
 
 
+def clean(text: str) -> str:
+    """Make text fit for a line of the log: no line breaks or control characters, and no token."""
+    if TOKEN_PREFIX in text:
+        text = re.sub(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]+", f"{TOKEN_PREFIX}...", text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def log_access(request: Request, response: Response, seconds: float) -> None:
     """Write a request's line: method, path, status, milliseconds, the flow records it carried, and whose it was.
 
     A log of JSON has them one by one. What came in a header or the query, where secrets are, is not told.
     """
-    # A path may hold line breaks and worse once it is percent-decoded.
-    path = request.path if request.path.isprintable() else ascii(request.path)
+    # Once it is percent-decoded, a path may hold what looks like the rest of the line.
+    path = clean(request.path.replace(" ", "%20"))
     line = (request.method, path, response.status, round(seconds * 1e3, 1), response.records, response.caller)
     access.info(
         _ANYBODYS if not response.caller else _CALLERS, *line, extra={"access": dict(zip(_NAMES, line, strict=True))}

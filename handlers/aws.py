@@ -111,7 +111,7 @@ def _service() -> tuple[LazyStore, Settings, Access]:
         settings.idempotency_hours,
         lambda _, seconds: _commits.append(seconds),
     )
-    tokens = Path(settings.api_tokens_file).read_text() if settings.api_tokens_file else ""
+    tokens = Path(settings.api_tokens_file).read_text(errors="replace") if settings.api_tokens_file else ""
     return store, settings, read_access(settings, tokens, time.monotonic)
 
 

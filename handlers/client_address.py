@@ -1,5 +1,6 @@
 """Which client a request comes from: the peer, or whom a trusted proxy names."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 else:
     Network = object
 
+_PORT = r"^\[([0-9a-fA-F:.]+)\](?::[0-9]+)?$|^([0-9.]+):[0-9]+$"
 _IPV6_CLIENT_BITS = 64
 """A host has a whole /64 to choose addresses from: RFC 6177."""
 
@@ -41,7 +43,8 @@ def client_address(request: Request, proxies: Sequence[Network]) -> str:
     known = request.peer
     for hop in reversed(hops):
         try:
-            address = ip_address(hop.strip())
+            # Some proxies add the port.
+            address = ip_address(re.sub(_PORT, r"\1\2", hop.strip()))
         except ValueError:
             break
         known = str(address)

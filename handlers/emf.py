@@ -9,7 +9,7 @@ import msgspec
 
 from handlers import request_id
 from handlers.record import StoreSize
-from handlers.web import Request, Response
+from handlers.web import METHODS, Request, Response
 
 NAMESPACE = "FlowAggregation"
 
@@ -35,7 +35,7 @@ def metrics_line(
     line = {
         "_aws": {"Timestamp": int(epoch_seconds * 1_000), "CloudWatchMetrics": told},
         "Route": response.route,
-        "Method": request.method if response.route != "other" else "other",
+        "Method": request.method if request.method in METHODS else "other",
         "Status": str(response.status),
         "request_id": request_id.current(),
         **counts,

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING
 
 from handlers.record import FlowStore, StoreUnavailable
 from handlers.settings import Settings
-from handlers.web import Request, Response
+from handlers.web import METHODS, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from prometheus_client import Metric
-
-METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"})
-"""The methods with a count of their own: a client may make up others without end."""
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BATCHES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)

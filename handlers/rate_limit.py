@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Callable
-from math import ceil
 
 from handlers.web import RequestError
+
+_SECOND = 1_000_000_000
 
 Clock = Callable[[], float]
 """Seconds since some moment, never going back."""
@@ -21,16 +22,17 @@ class RateLimit:
 
     def __init__(self, a_minute: int, burst: int, clock: Clock) -> None:
         """Let each caller ask ``a_minute`` times in the long run, and ``burst`` times at once."""
-        self._interval = 60 / a_minute
+        # Whole nanoseconds: sums of fractions drift, and would let one less through.
+        self._interval = 60 * _SECOND // a_minute
         self._room = self._interval * (burst - 1)
         self._clock = clock
         self._lock = threading.Lock()
-        self._empty_at: dict[str, float] = {}
+        self._empty_at: dict[str, int] = {}
 
     def take(self, caller: str) -> None:
         """Count a request. Raises RequestError (429) that says when to come again."""
         with self._lock:
-            now = self._clock()
+            now = round(self._clock() * _SECOND)
             empty_at = max(now, self._empty_at.pop(caller, now))
             wait = empty_at - now - self._room
             # The one that has just asked goes to the end of the dict.
@@ -38,6 +40,6 @@ class RateLimit:
             if len(self._empty_at) > MOST_CALLERS:
                 del self._empty_at[next(iter(self._empty_at))]
         if wait > 0:
-            seconds = str(ceil(wait))
+            seconds = str(-(-wait // _SECOND))
             message = f"Too many requests; come again in {seconds} s"
             raise RequestError(429, message, headers=(("Retry-After", seconds),))

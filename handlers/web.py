@@ -14,6 +14,9 @@ RETRY_AFTER_SECONDS = 1
 TOO_MANY = "Too many flow objects are being registered"
 """The message of every 406, and all there is in it."""
 
+METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"})
+"""The methods with a count of their own in the metrics: a client may make up others without end."""
+
 logger = logging.getLogger(__name__)
 
 Location = tuple[str | int, ...]

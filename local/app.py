@@ -9,6 +9,7 @@ from handlers.access import ANYBODY, Access
 from handlers.access_log import log_access
 from handlers.metrics import metrics
 from handlers.record import FlowStore
+from handlers.request_id import HEADER, begin, current
 from handlers.routes import answer
 from handlers.settings import Settings
 from handlers.web import Request, Response, internal_error
@@ -25,7 +26,9 @@ def create_app(
 
     def carry(req: falcon.Request, resp: falcon.Response, *_: Any, **__: Any) -> None:
         started = time.perf_counter()
-        request = _request(req, settings.max_body_bytes)
+        # First of all: whatever fails from here on is told under this request's id, not the last one's.
+        named = begin(req.get_header(HEADER))
+        request = _request(req, settings.max_body_bytes, named)
         response = answer(request, store, settings, access)
         _write(resp, response)
         seconds = time.perf_counter() - started
@@ -43,6 +46,7 @@ def create_app(
 def _fail(_: falcon.Request, resp: falcon.Response, *__: Any) -> None:
     """Answer a fault of the edge itself in the shape that every error has."""
     _write(resp, internal_error())
+    resp.set_header(HEADER, current())
 
 
 def _write(resp: falcon.Response, response: Response) -> None:
@@ -53,7 +57,7 @@ def _write(resp: falcon.Response, response: Response) -> None:
         resp.set_header(name, value)
 
 
-def _request(req: falcon.Request, max_body_bytes: int) -> Request:
+def _request(req: falcon.Request, max_body_bytes: int, named: str) -> Request:
     # One byte past the limit is enough for the handler to see that it was passed.
     body = req.bounded_stream.read(max_body_bytes + 1) if req.content_length else b""
-    return Request(req.method, req.path, req.query_string, req.headers_lower, body, req.remote_addr)
+    return Request(req.method, req.path, req.query_string, req.headers_lower, body, req.remote_addr, named)

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from handlers.settings import SettingsError, read_settings
 from storage import CannotOpen
-from storage.snapshot import Content, copied, put
+from storage.snapshot import SIDECARS, Content, copied, put
 from storage.sqlite import database_path
 
 
 def backup(database_url: str, target: Path) -> str:
     """Copy the database into a file that is not there yet, and say what it holds. Raises CannotOpen or OSError."""
     source = Path(database_path(database_url))
-    if os.path.lexists(target):
-        raise CannotOpen(f"{target} is there already: name another file")
+    if any(os.path.lexists(f"{target}{suffix}") for suffix in ("", *SIDECARS)):
+        raise CannotOpen(f"{target} is there already, or what was left of it: name another file")
     with copied(source, target, show, live=True) as (part, content), uninterrupted():
         put(part, target)
     return f"Copied {source} to {target}: {said(content)}"

@@ -9,6 +9,7 @@ import time
 
 import msgspec
 
+from handlers.access_log import clean
 from handlers.request_id import mark_log_records
 
 MAX_BYTES = 10_000_000
@@ -50,13 +51,28 @@ class GatheringFileHandler(logging.handlers.RotatingFileHandler):
             self.stream.write("".join(lines))
             super().flush()
             if self.stream.tell() >= self.maxBytes:
-                self.doRollover()
+                self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Begin a new file; where the folder does not let us, go on in this one."""
+        try:
+            self.doRollover()
+        except OSError as error:
+            self.stream = self._open()
+            self.maxBytes *= 2
+            self._say(f"The log cannot be rotated, and goes on: {error.strerror}")
 
     def close(self) -> None:
         """Write what is left, and end."""
         self._ended.set()
         self.flush()
         super().close()
+
+    @staticmethod
+    def _say(text: str) -> None:
+        # Standard error may be a file on the same full disk.
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
     def _flush_on_time(self) -> None:
         while not self._ended.wait(FLUSH_SECONDS):
@@ -69,9 +85,7 @@ class GatheringFileHandler(logging.handlers.RotatingFileHandler):
             self.flush()
         except OSError as error:
             if not self._losing:
-                # Standard error may be a file on the same full disk.
-                with contextlib.suppress(OSError):
-                    print(f"Lines of the log are lost: {error.strerror}", file=sys.stderr, flush=True)
+                self._say(f"Lines of the log are lost: {error.strerror}")
             self._losing = True
         else:
             self._losing = self._losing and not writes
@@ -86,7 +100,7 @@ class JsonFormatter(logging.Formatter):
             "time": _utc(record.created),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": clean(record.getMessage()),
             "request_id": getattr(record, "request_id", ""),
             **getattr(record, "access", {}),
         }
@@ -109,7 +123,7 @@ class LineFormatter(logging.Formatter):
         second = int(record.created)
         if second != self._second:
             self._second, self._time = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        line = f"{self._time}.{int(record.msecs):03}Z {record.levelname} {record.name} {record.getMessage()}"
+        line = f"{self._time}.{int(record.msecs):03}Z {record.levelname} {record.name} {clean(record.getMessage())}"
         if named := getattr(record, "request_id", ""):
             line = f"{line} request_id={named}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

@@ -5,16 +5,15 @@ import secrets
 import sys
 
 from handlers.access import Token, digest_of, entry_of, read_tokens
+from handlers.request_id import TOKEN_PREFIX
 from handlers.settings import SettingsError
 
 RANDOM_BYTES = 32
-PREFIX = "flows_"
-"""By which a token is known for one where it should not be, as in a repository."""
 
 
 def make_token() -> str:
     """Make a token out of 256 random bits."""
-    return PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+    return TOKEN_PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
 
 
 def main() -> None:

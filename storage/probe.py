@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +29,11 @@ class Probe:
         """Tell whether the question is answered within so many seconds."""
         with self._lock:
             if self._asked is None or self._asked.ended.is_set():
-                self._asked = _Asked()
-                threading.Thread(target=self._run, args=(self._asked,), name="probe", daemon=True).start()
+                new = _Asked()
+                # In the context of the request that asks, for the log. Where there is no thread to be had, it raises.
+                run = copy_context().run
+                threading.Thread(target=run, args=(self._run, new), name="probe", daemon=True).start()
+                self._asked = new
             asked = self._asked
         return asked.ended.wait(seconds) and asked.answered
 

@@ -231,6 +231,17 @@ def test_in_the_long_run_the_rate_holds_whatever_the_times() -> None:
     assert 5 + 200 - 1 <= taken <= 5 + 200
 
 
+@pytest.mark.parametrize(("a_minute", "burst"), [(7, 2), (60, 60), (11, 13), (999, 1_000), (1, 1)])
+def test_a_burst_is_let_through_whole_and_no_more(a_minute: int, burst: int) -> None:
+    rate_limit = RateLimit(a_minute, burst, lambda: 123_456.789)
+
+    for _ in range(burst):
+        rate_limit.take("a")
+
+    with pytest.raises(RequestError):
+        rate_limit.take("a")
+
+
 def test_many_callers_cost_bounded_memory_and_the_latest_are_remembered() -> None:
     rate_limit, _ = limited(a_minute=1, burst=1)
 
@@ -256,6 +267,8 @@ def test_many_callers_cost_bounded_memory_and_the_latest_are_remembered() -> Non
         ("2001:db8:1:2:3:4:5:6", "", "", "2001:db8:1:2::/64"),
         ("::ffff:192.0.2.1", "", "", "192.0.2.1"),
         ("::1", "2001:db8::7", "::1", "2001:db8::/64"),
+        ("10.0.0.1", "192.0.2.7:5123", "10.0.0.0/8", "192.0.2.7"),
+        ("10.0.0.1", "[2001:db8::7]:5123", "10.0.0.0/8", "2001:db8::/64"),
         ("", "", "", ""),
     ],
 )
@@ -310,6 +323,27 @@ def test_an_entry_that_is_none_is_told_by_its_number_alone(text: str) -> None:
 def test_a_file_without_tokens_lets_nobody_in_by_mistake() -> None:
     with pytest.raises(SettingsError, match="API_TOKENS_FILE holds no token"):
         read_access(Settings(api_tokens_file="tokens", allow_anonymous=1), "# none yet\n", float)
+
+
+def test_an_empty_list_of_tokens_is_a_mistake_too() -> None:
+    with pytest.raises(SettingsError, match="API_TOKENS holds no token"):
+        read_access(Settings(api_tokens=",", allow_anonymous=1), "", float)
+
+
+def test_an_origin_without_a_host_is_another_sites(sum_store: FlowStore, settings: Settings) -> None:
+    ask = EDGES["local"](sum_store, settings, Access(anonymous="near"))
+
+    assert ask("POST", "/flows", b"[]", {"Host": "", "Origin": "null"}).status == 403
+
+
+def test_a_token_that_was_put_into_the_path_or_the_id_reaches_no_log(
+    ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG"):
+        ask("GET", "/flows_" + "s3cret-" * 6 + "x", b"", {"X-Request-Id": "flows_" + "s3cret-" * 6 + "x"})
+
+    assert "s3cret" not in "".join(str(vars(record)) for record in caplog.records)
+    assert "/flows_..." in caplog.text
 
 
 def test_the_same_token_twice_is_a_mistake() -> None:

@@ -145,7 +145,10 @@ def test_a_backup_overwrites_nothing(tmp_path: Path) -> None:
 
     refused = run("backup", tmp_path, "copy.db")
 
-    assert (refused.returncode, refused.stderr) == (1, "copy.db is there already: name another file.\n")
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "copy.db is there already, or what was left of it: name another file.\n",
+    )
     assert (tmp_path / "copy.db").read_text() == "mine"
 
 
@@ -451,3 +454,16 @@ def test_a_plain_copy_with_its_log_is_restored_with_what_is_in_the_log(tmp_path:
 
     assert restored.stdout.startswith("Restored flows.db from kept/flows.db: 1 flows in 1 hours, ")
     assert totals(tmp_path / "flows.db", 1) == [1]
+
+
+def test_a_backup_does_not_lie_down_beside_what_another_file_left(tmp_path: Path) -> None:
+    fill(tmp_path / "flows.db", 5, 1)
+    (tmp_path / "copy.db-wal").write_text("of another database")
+
+    refused = run("backup", tmp_path, "copy.db")
+
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "copy.db is there already, or what was left of it: name another file.\n",
+    )
+    assert not (tmp_path / "copy.db").exists()

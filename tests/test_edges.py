@@ -245,9 +245,11 @@ def test_a_fault_of_the_local_edge_itself_has_the_shape_of_every_error(
     def broken(*_: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(local.app, "log_access", broken)
-    answer = local_edge(sum_store, settings)("GET", "/")
+    ask = local_edge(sum_store, settings)
+    ask("GET", "/", b"", {"X-Request-Id": "another-clients"})
+    monkeypatch.setattr(local.app, "_request", broken)
+    answer = ask("GET", "/", b"", {"X-Request-Id": "mine"})
 
     assert_is_error(answer, 500)
-    assert answer.json["request_id"]
+    assert answer.json["request_id"] == answer.headers["x-request-id"] == "mine"
     assert b"secret" not in answer.body

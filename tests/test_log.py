@@ -84,3 +84,33 @@ def test_a_full_file_is_rotated_and_the_oldest_dropped(tmp_path: Path, monkeypat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["server.log"] + [f"server.log.{n}" for n in range(1, 6)]
     assert (tmp_path / "server.log.1").read_text().startswith("19")
     handler.close()
+
+
+def test_where_a_full_file_cannot_be_rotated_the_log_goes_on_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(log, "MAX_BYTES", 100)
+    handler = GatheringFileHandler(str(tmp_path / "server.log"))
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    # Root may rename whatever the folder's mode is.
+    monkeypatch.setattr(handler, "rotate", refused)
+    for number in range(20):
+        emit(handler, logging.WARNING, f"{number:02}" * 60)
+    handler.close()
+
+    assert len((tmp_path / "server.log").read_text().splitlines()) == 20
+    assert "The log cannot be rotated, and goes on: Permission denied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("formatter", [log.LineFormatter(), log.JsonFormatter()], ids=["text", "json"])
+def test_no_message_can_forge_a_line(formatter: logging.Formatter) -> None:
+    forged = "serving /\n2026-11-24T00:00:00.000Z INFO access POST\x1b[31m\x85\u2028/flows"
+
+    line = formatter.format(logging.LogRecord("waitress", logging.INFO, "", 0, forged, None, None))
+
+    assert len(line.splitlines()) == 1
+    assert "\x1b" not in line
+    assert "serving /\\n2026" in line.replace("\\\\", "\\")

@@ -78,6 +78,20 @@ def test_a_store_out_of_reach_does_not_answer(tmp_path: Path, sum_store: SumStor
     assert sum_store.answers(60)
 
 
+def test_where_there_is_no_thread_to_ask_the_next_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    probe = Probe(lambda: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", _no_thread)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            probe.answers(60)
+
+    assert probe.answers(60)
+
+
+def _no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 def test_whatever_the_question_raises_is_no_answer_and_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     def ask() -> HourPage:
         raise RuntimeError("broken")
@@ -215,8 +229,9 @@ def test_the_functions_write_the_same_counts_for_cloudwatch(
 
     ask("POST", "/flows", to_json([make_flow(), {}]), {**JSON, "Prefer": "handling=lenient", "X-Request-Id": "r-1"})
     ask("GET", "/secret-path")
+    ask("FOO7", "/flows")
 
-    posted, other = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    posted, other, odd = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert (posted["Route"], posted["Method"], posted["Status"], posted["request_id"]) == (
         "/flows",
         "POST",
@@ -224,8 +239,9 @@ def test_the_functions_write_the_same_counts_for_cloudwatch(
         "r-1",
     )
     assert (posted["Requests"], posted["RecordsAccepted"], posted["RecordsRefused"]) == (1, 1, 1)
-    assert (other["Route"], other["Method"], other["Status"]) == ("other", "other", "404")
-    for line in (posted, other):
+    assert (other["Route"], other["Method"], other["Status"]) == ("other", "GET", "404")
+    assert (odd["Route"], odd["Method"], odd["Status"]) == ("/flows", "other", "405")
+    for line in (posted, other, odd):
         assert line["_aws"]["Timestamp"] > 1_700_000_000_000
         for directive in line["_aws"]["CloudWatchMetrics"]:
             assert set(directive) == {"Namespace", "Dimensions", "Metrics"}
