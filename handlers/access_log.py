@@ -6,7 +6,9 @@ import re
 from handlers.request_id import TOKEN_PREFIX
 from handlers.web import Request, Response
 
-_NAMES = ("method", "path", "status", "milliseconds", "records", "caller")
+NAMES = ("method", "path", "status", "milliseconds", "records", "caller")
+"""What the arguments of a request's line are, for a log of JSON."""
+
 _ANYBODYS = "%s %s %d %.1fms %d records%s"
 _CALLERS = "%s %s %d %.1fms %d records caller=%s"
 
@@ -25,11 +27,9 @@ def clean(text: str) -> str:
 def log_access(request: Request, response: Response, seconds: float) -> None:
     """Write a request's line: method, path, status, milliseconds, the flow records it carried, and whose it was.
 
-    A log of JSON has them one by one. What came in a header or the query, where secrets are, is not told.
+    What came in a header or the query, where secrets are, is not told.
     """
     # Once it is percent-decoded, a path may hold what looks like the rest of the line.
     path = clean(request.path.replace(" ", "%20"))
     line = (request.method, path, response.status, round(seconds * 1e3, 1), response.records, response.caller)
-    access.info(
-        _ANYBODYS if not response.caller else _CALLERS, *line, extra={"access": dict(zip(_NAMES, line, strict=True))}
-    )
+    access.info(_CALLERS if response.caller else _ANYBODYS, *line)

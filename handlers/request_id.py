@@ -2,7 +2,6 @@
 
 import logging
 import re
-import uuid
 from contextvars import ContextVar
 from typing import Any
 
@@ -16,24 +15,33 @@ _FIT = rf"(?!.*{TOKEN_PREFIX})[A-Za-z0-9._~:/+=@-]{{1,128}}"
 _CURRENT: ContextVar[str] = ContextVar("request_id", default="")
 
 
-def begin(*offered: str | None) -> str:
-    """Begin a request: the first id offered that is fit, or else a new one, is current from here on in this thread."""
-    for text in offered:
-        if text and re.fullmatch(_FIT, text):
-            break
+def begin(offered: str | None, otherwise: str = "") -> str:
+    """Begin a request: the id that is offered, if it is fit, or another, is current from here on in this thread."""
+    if offered and re.fullmatch(_FIT, offered):
+        text = offered
+    elif otherwise:
+        text = otherwise
     else:
-        text = uuid.uuid4().hex
+        # Imported where it is needed, which in a function it is not; nothing is kept secret by it.
+        from random import getrandbits
+
+        text = f"{getrandbits(128):032x}"
     _CURRENT.set(text)
     return text
 
 
 def current() -> str:
     """Tell the id of the request that is being answered; a new one outside of any."""
-    return _CURRENT.get() or begin()
+    return _CURRENT.get() or begin(None)
+
+
+def on_line() -> str:
+    """Tell what goes on a line of the log that is written now: the id, and nothing outside of requests."""
+    return _CURRENT.get()
 
 
 def mark_log_records() -> None:
-    """Give every record of the log the id as ``request_id``, empty outside of requests: a root does this once."""
+    """Give every record of the log the id as ``request_id``, where the formatter is not ours: a root does this once."""
     make = logging.getLogRecordFactory()
 
     def marked(*args: Any, **kwargs: Any) -> logging.LogRecord:

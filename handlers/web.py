@@ -27,8 +27,8 @@ class Request(NamedTuple):
     """One HTTP request as an edge carries it: nothing in it is interpreted.
 
     ``path`` is percent-decoded, ``query`` is raw, header names are lower case. ``body`` may be cut short once it is
-    longer than ``MAX_BODY_BYTES``. ``peer`` is the address at the other end of the connection, and ``id`` what an edge
-    calls the request that has no id of its own. ``caller`` is whose request it is, once that is known.
+    longer than ``MAX_BODY_BYTES``. ``peer`` is the address at the other end of the connection, and ``id`` is the
+    request's, where the edge has begun one. ``caller`` is whose request it is, once that is known.
     """
 
     method: str

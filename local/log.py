@@ -9,8 +9,8 @@ import time
 
 import msgspec
 
-from handlers.access_log import clean
-from handlers.request_id import mark_log_records
+from handlers.access_log import NAMES, access, clean
+from handlers.request_id import on_line
 
 MAX_BYTES = 10_000_000
 OLD_FILES = 5
@@ -96,14 +96,15 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record, and the exception that came with it, in UTC."""
-        told = {
+        told: dict[str, object] = {
             "time": _utc(record.created),
             "level": record.levelname,
             "logger": record.name,
             "message": clean(record.getMessage()),
-            "request_id": getattr(record, "request_id", ""),
-            **getattr(record, "access", {}),
+            "request_id": on_line(),
         }
+        if record.name == access.name and isinstance(record.args, tuple):
+            told |= dict(zip(NAMES, record.args, strict=True))
         if record.exc_info:
             told["exception"] = self.formatException(record.exc_info)
         return msgspec.json.encode({name: value for name, value in told.items() if value != ""}).decode()
@@ -124,7 +125,7 @@ class LineFormatter(logging.Formatter):
         if second != self._second:
             self._second, self._time = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         line = f"{self._time}.{int(record.msecs):03}Z {record.levelname} {record.name} {clean(record.getMessage())}"
-        if named := getattr(record, "request_id", ""):
+        if named := on_line():
             line = f"{line} request_id={named}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
@@ -138,7 +139,6 @@ def start_log(log_file: str, level: str, log_format: str = "text") -> None:
     """Send every line of at least ``level`` to a rotating file, or to standard error for ``-``. Raises OSError."""
     handler = logging.StreamHandler(sys.stderr) if log_file == "-" else GatheringFileHandler(log_file)
     handler.setFormatter(JsonFormatter() if log_format == "json" else LineFormatter())
-    mark_log_records()
     # What no line of ours shows need not be found out: https://docs.python.org/3/howto/logging.html#optimization
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
