@@ -12,6 +12,7 @@ from handlers.request_id import mark_log_records
 from handlers.settings import Settings
 from storage import SumStore, open_store
 from storage.group_commit import GroupCommit
+from tests.edges import EDGES, Ask
 from tests.engines import ENGINES, SERVER, versions
 from tests.postgresql import PostgreSQL, postgresql
 
@@ -63,6 +64,19 @@ def sum_store(database_url: str) -> Iterator[SumStore]:
 def store(request: pytest.FixtureRequest, sum_store: SumStore) -> FlowStore:
     """A store on a real engine, as it is and behind group commit."""
     return sum_store if request.param == "alone" else GroupCommit(sum_store, sum_store.writers)
+
+
+@pytest.fixture(params=EDGES)
+def edge(request: pytest.FixtureRequest) -> str:
+    """Each edge in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def ask(edge: str, sum_store: FlowStore, settings: Settings) -> Ask:
+    """An edge over a store on a real engine."""
+    return EDGES[edge](sum_store, settings)
 
 
 @pytest.fixture(scope="module")

@@ -24,13 +24,6 @@ TOKENS = (
 Ask = Callable[..., Answer]
 
 
-@pytest.fixture(params=EDGES)
-def edge(request: pytest.FixtureRequest) -> str:
-    """Each edge in turn."""
-    name: str = request.param
-    return name
-
-
 @pytest.fixture
 def ask(edge: str, sum_store: FlowStore, settings: Settings) -> Ask:
     """An edge that wants tokens."""

@@ -21,19 +21,6 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", 
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.fixture(params=EDGES)
-def edge(request: pytest.FixtureRequest) -> str:
-    """Each edge in turn."""
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def ask(edge: str, sum_store: FlowStore, settings: Settings) -> Ask:
-    """An edge over a store on a real engine."""
-    return EDGES[edge](sum_store, settings)
-
-
 def assert_is_error(answer: Answer, status: int) -> None:
     assert answer.status == status
     assert answer.headers["content-type"] == "application/json"

@@ -27,19 +27,6 @@ from tests.test_edges import Broken
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.fixture(params=EDGES)
-def edge(request: pytest.FixtureRequest) -> str:
-    """Each edge in turn."""
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def ask(edge: str, sum_store: FlowStore, settings: Settings) -> Ask:
-    """An edge over a store on a real engine."""
-    return EDGES[edge](sum_store, settings)
-
-
 def test_a_service_whose_store_answers_is_alive_and_ready(ask: Ask) -> None:
     assert ask("GET", "/healthz").json == {"status": "alive"}
     assert ask("GET", "/readyz").json == {"status": "ready"}
