@@ -6,13 +6,12 @@ from typing import Any
 import falcon
 
 from handlers.access import ANYBODY, Access
-from handlers.access_log import log_access
-from handlers.metrics import metrics
 from handlers.record import FlowStore
 from handlers.request_id import HEADER, begin, current
 from handlers.routes import answer
 from handlers.settings import Settings
 from handlers.web import Request, Response, internal_error
+from local.observed import observe
 
 
 def create_app(
@@ -31,9 +30,7 @@ def create_app(
         request = _request(req, settings.max_body_bytes, named)
         response = answer(request, store, settings, access)
         _write(resp, response)
-        seconds = time.perf_counter() - started
-        log_access(request, response, seconds)
-        metrics().count_request(request, response, seconds)
+        observe(request, response, time.perf_counter() - started)
 
     app = falcon.App()
     app.add_sink(carry, "/")

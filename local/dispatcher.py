@@ -178,7 +178,7 @@ class Dispatcher:
     def _lane_of(self, channel: "Channel") -> _Lane:
         request = channel.requests[0]
         if request.command != "POST" or request.error is not None:
-            return self._open if getattr(request, "path", "") in OPEN_PATHS else self._others
+            return self._open if request.path in OPEN_PATHS else self._others
         length = request.body_bytes_received
         if "CONTENT_ENCODING" in request.headers:
             length *= PACKED

@@ -91,13 +91,30 @@ class GatheringFileHandler(logging.handlers.RotatingFileHandler):
             self._losing = self._losing and not writes
 
 
-class JsonFormatter(logging.Formatter):
+class _UtcFormatter(logging.Formatter):
+    """Tells the time of a record as ``2026-11-24T05:18:35.123Z``: written anew is only what is new in it."""
+
+    def __init__(self) -> None:
+        """Begin before any second."""
+        super().__init__()
+        self._second = -1
+        self._time = ""
+
+    def utc(self, record: logging.LogRecord) -> str:
+        """Tell when a record was made."""
+        second = int(record.created)
+        if second != self._second:
+            self._second, self._time = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._time}.{int(record.msecs):03}Z"
+
+
+class JsonFormatter(_UtcFormatter):
     """A JSON object a line: the same as a line of text, and what a request's line tells, one by one."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record, and the exception that came with it, in UTC."""
         told: dict[str, object] = {
-            "time": _utc(record.created),
+            "time": self.utc(record),
             "level": record.levelname,
             "logger": record.name,
             "message": clean(record.getMessage()),
@@ -110,29 +127,15 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode({name: value for name, value in told.items() if value != ""}).decode()
 
 
-class LineFormatter(logging.Formatter):
-    """``2026-11-24T05:18:35.123Z INFO access GET / 200``: written anew for each line is only what is new in it."""
-
-    def __init__(self) -> None:
-        """Begin before any second."""
-        super().__init__()
-        self._second = -1
-        self._time = ""
+class LineFormatter(_UtcFormatter):
+    """``2026-11-24T05:18:35.123Z INFO access GET / 200``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record, and the exception that came with it, in UTC."""
-        second = int(record.created)
-        if second != self._second:
-            self._second, self._time = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        line = f"{self._time}.{int(record.msecs):03}Z {record.levelname} {record.name} {clean(record.getMessage())}"
+        line = f"{self.utc(record)} {record.levelname} {record.name} {clean(record.getMessage())}"
         if named := on_line():
             line = f"{line} request_id={named}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
-
-
-def _utc(epoch_seconds: float) -> str:
-    seconds, milliseconds = divmod(int(epoch_seconds * 1e3), 1_000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{milliseconds:03}Z"
 
 
 def start_log(log_file: str, level: str, log_format: str = "text") -> None:

@@ -6,10 +6,9 @@ import time
 from waitress.task import ErrorTask
 from waitress.utilities import Error
 
-from handlers.access_log import log_access
-from handlers.metrics import metrics
 from handlers.request_id import HEADER, begin, current
 from handlers.web import RETRY_AFTER_SECONDS, Request, Response, error_response, internal_error, unavailable
+from local.observed import observe
 
 logger = logging.getLogger(__name__)
 
@@ -46,10 +45,7 @@ class RefusalTask(ErrorTask):  # type: ignore[misc]
         self.channel.refused = True
         self.content_length = len(response.body)
         self.write(response.body)
-        request = Request(getattr(self.request, "command", "-"), "-")
-        seconds = time.time() - self.start_time
-        log_access(request, response, seconds)
-        metrics().count_request(request, response, seconds)
+        observe(Request(self.request.command, "-"), response, time.time() - self.start_time)
 
 
 def _response(error: Error) -> Response:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
 from storage.engine import CannotOpen
 from storage.migrations import outstanding
 from storage.migrations.sqlite import STEPS
 from storage.model import FlowSumRow
+from storage.soundness import file_uri
 from storage.sqlite import BUSY_SECONDS
 
 PAGES_A_STEP = 1_000
@@ -119,9 +119,8 @@ def _copy(source: Path, part: Path, tell: Tell, *, live: bool) -> Content:
 def _open(source: Path, *, live: bool) -> sqlite3.Connection:
     """Open a database to read; one that nobody writes to may lie on a medium where nothing can be written."""
     beside = any(Path(f"{source}{suffix}").exists() for suffix in SIDECARS)
-    mode = "mode=rw" if live else "mode=ro" if beside else "mode=ro&immutable=1"
-    uri = f"file:{quote(str(source.absolute()))}?{mode}"
-    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    mode = "rw" if live else "ro" if beside else "ro&immutable=1"
+    return sqlite3.connect(file_uri(source, mode), uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
 
 def _refuse_others(connection: sqlite3.Connection, path: Path) -> None:
@@ -135,8 +134,7 @@ def _refuse_others(connection: sqlite3.Connection, path: Path) -> None:
 def _fold(path: Path) -> None:
     """Write what a server that was killed has left in the log into the database."""
     try:
-        uri = f"file:{quote(str(path.absolute()))}?mode=rw"
-        with closing(sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(file_uri(path, "rw"), uri=True, timeout=0, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = delete").fetchone()
     except sqlite3.Error as error:
         # What cannot be read is set aside as it is.

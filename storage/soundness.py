@@ -50,10 +50,14 @@ def _damaged(path: str, found: str) -> CannotOpen:
     )
 
 
+def file_uri(path: Path, mode: str) -> str:
+    """Name a database file to SQLite, to be opened in a mode of https://www.sqlite.org/uri.html, and never made."""
+    return f"{path.absolute().as_uri()}?mode={mode}"
+
+
 def _look(path: str, mode: str, busy_seconds: float) -> tuple[set[str], str]:
     """Find a file's tables, and its first damage or ``ok``."""
-    uri = f"{Path(path).absolute().as_uri()}?mode={mode}"
-    with closing(sqlite3.connect(uri, busy_seconds, uri=True)) as connection:
+    with closing(sqlite3.connect(file_uri(Path(path), mode), busy_seconds, uri=True)) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         return tables, _quick_check(connection)
 

@@ -139,17 +139,17 @@ def test_a_server_that_was_killed_leaves_what_can_be_copied(tmp_path: Path) -> N
     assert totals(tmp_path / "copy.db", 1) == [1]
 
 
-def test_a_backup_overwrites_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("there", ["copy.db", "copy.db-wal"])
+def test_a_backup_overwrites_nothing_and_does_not_lie_down_beside_what_another_left(tmp_path: Path, there: str) -> None:
     fill(tmp_path / "flows.db", 5, 1)
-    (tmp_path / "copy.db").write_text("mine")
+    (tmp_path / there).write_text("mine")
 
     refused = run("backup", tmp_path, "copy.db")
 
-    assert (refused.returncode, refused.stderr) == (
-        1,
-        "copy.db is there already, or what was left of it: name another file.\n",
-    )
-    assert (tmp_path / "copy.db").read_text() == "mine"
+    says = "copy.db is there already, or what was left of it: name another file.\n"
+    assert (refused.returncode, refused.stderr) == (1, says)
+    assert (tmp_path / there).read_text() == "mine"
+    assert {path.name for path in tmp_path.glob("copy.db*")} == {there}
 
 
 def test_a_backup_of_nothing_and_to_nowhere_is_a_sentence(tmp_path: Path) -> None:
@@ -454,16 +454,3 @@ def test_a_plain_copy_with_its_log_is_restored_with_what_is_in_the_log(tmp_path:
 
     assert restored.stdout.startswith("Restored flows.db from kept/flows.db: 1 flows in 1 hours, ")
     assert totals(tmp_path / "flows.db", 1) == [1]
-
-
-def test_a_backup_does_not_lie_down_beside_what_another_file_left(tmp_path: Path) -> None:
-    fill(tmp_path / "flows.db", 5, 1)
-    (tmp_path / "copy.db-wal").write_text("of another database")
-
-    refused = run("backup", tmp_path, "copy.db")
-
-    assert (refused.returncode, refused.stderr) == (
-        1,
-        "copy.db is there already, or what was left of it: name another file.\n",
-    )
-    assert not (tmp_path / "copy.db").exists()
