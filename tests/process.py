@@ -36,6 +36,19 @@ def run_module(name: str, folder: Path, **settings: str) -> "subprocess.Complete
     )
 
 
+def start_agent(folder: Path, *words: str) -> "subprocess.Popen[str]":
+    """Start the reference agent in a folder, with pipes to it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "local.agent", *words],
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 class Running:
     """A server process that has said where it listens."""
 

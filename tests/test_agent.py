@@ -23,7 +23,7 @@ import pytest
 
 from tests.bench import traffic
 from tests.factories import from_json, make_flow, to_json
-from tests.process import ROOT, SECONDS, Running, environment, running
+from tests.process import ROOT, SECONDS, Running, environment, running, start_agent
 
 
 def flows(count: int, seed: int = 1) -> list[dict[str, Any]]:
@@ -47,21 +47,9 @@ def counted(server: Running, hour: int = 7) -> dict[tuple[str, str, str], tuple[
     return totals(server.items(hour))
 
 
-def start(folder: Path, *words: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "local.agent", *words],
-        cwd=folder,
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def send(folder: Path, server: Running, *words: str) -> tuple[int, str]:
     """Run the agent to its end; give its code and what it said."""
-    process = start(folder, *words, "--url", f"http://127.0.0.1:{server.port}")
+    process = start_agent(folder, *words, "--url", f"http://127.0.0.1:{server.port}")
     _, said = process.communicate(timeout=SECONDS)
     return process.returncode, said
 
@@ -249,7 +237,7 @@ def test_a_batch_that_was_on_its_way_for_longer_than_keys_are_kept_stops_it_unle
     tmp_path: Path,
 ) -> None:
     (tmp_path / "flows.json").write_bytes(to_json([make_flow()]))
-    agent = start(tmp_path, "flows.json", "--url", "http://127.0.0.1:9", "--retries", "0")
+    agent = start_agent(tmp_path, "flows.json", "--url", "http://127.0.0.1:9", "--retries", "0")
     agent.communicate(timeout=SECONDS)
     state = (tmp_path / "flows-agent.json").read_text().replace("127.0.0.1:9/", "127.0.0.1:{port}/")
     with running(tmp_path) as server:
@@ -266,11 +254,11 @@ def test_a_batch_that_was_on_its_way_for_longer_than_keys_are_kept_stops_it_unle
 
 def test_two_agents_do_not_share_a_state(tmp_path: Path) -> None:
     (tmp_path / "flows.json").write_bytes(to_json([make_flow()]))
-    first = start(tmp_path, "-", "--url", "http://127.0.0.1:9")
+    first = start_agent(tmp_path, "-", "--url", "http://127.0.0.1:9")
     while not (tmp_path / "flows-agent.json.lock").exists():
         pass
     # The lock is taken right after its file is made.
-    second = start(tmp_path, "flows.json", "--url", "http://127.0.0.1:9", "--retries", "0")
+    second = start_agent(tmp_path, "flows.json", "--url", "http://127.0.0.1:9", "--retries", "0")
     _, said = second.communicate(timeout=SECONDS)
     first.communicate(timeout=SECONDS)
 
@@ -365,7 +353,7 @@ def test_it_waits_for_a_server_that_is_not_there_yet_and_through_one_that_is_kil
     (tmp_path / "flows.json").write_bytes(to_json(records))
     with running(tmp_path) as server:
         port = str(server.port)
-    agent = start(tmp_path, "flows.json", "--batch", "20", "--url", f"http://127.0.0.1:{port}")
+    agent = start_agent(tmp_path, "flows.json", "--batch", "20", "--url", f"http://127.0.0.1:{port}")
 
     with running(tmp_path, PORT=port) as server:
         while server.ask("GET", "/flows?hour=7&size=1")[1].count(b"src_app") == 0:
@@ -387,13 +375,13 @@ def test_killed_at_any_time_and_started_again_it_loses_and_doubles_nothing(tmp_p
     with running(tmp_path, MAX_BATCH_FLOWS="40") as server:
         words = ("flows.ndjson", "--batch", "100", "--url", f"http://127.0.0.1:{server.port}")
         for _ in range(8):
-            agent = start(tmp_path, *words)
+            agent = start_agent(tmp_path, *words)
             try:
                 agent.wait(0.4 + rng.random() / 4)
             except subprocess.TimeoutExpired:
                 agent.send_signal(signal.SIGKILL)
             agent.communicate(timeout=SECONDS)
-        agent = start(tmp_path, *words)
+        agent = start_agent(tmp_path, *words)
         _, said = agent.communicate(timeout=SECONDS)
 
         assert agent.returncode == 0, said
@@ -446,7 +434,7 @@ def test_429_and_5xx_are_tried_again_under_the_same_key_and_no_sooner_than_asked
 
     with moody(*answers) as (url, keys):
         before = os.times().elapsed
-        agent = start(tmp_path, "flows.json", "--url", url)
+        agent = start_agent(tmp_path, "flows.json", "--url", url)
         _, said = agent.communicate(timeout=SECONDS)
 
     assert agent.returncode == 0
@@ -460,7 +448,7 @@ def test_429_and_5xx_are_tried_again_under_the_same_key_and_no_sooner_than_asked
 def test_any_other_answer_stops_it_with_a_sentence_and_it_can_go_on_later(tmp_path: Path, status: int) -> None:
     (tmp_path / "flows.json").write_bytes(to_json([make_flow()]))
     with moody((status, {"Location": "/"})) as (url, _):
-        agent = start(tmp_path, "flows.json", "--url", url)
+        agent = start_agent(tmp_path, "flows.json", "--url", url)
         _, said = agent.communicate(timeout=SECONDS)
 
     assert agent.returncode == 1
@@ -474,7 +462,7 @@ def test_any_other_answer_stops_it_with_a_sentence_and_it_can_go_on_later(tmp_pa
 def test_a_server_that_stays_away_stops_it_with_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "flows.json").write_bytes(to_json([make_flow()]))
 
-    agent = start(tmp_path, "flows.json", "--url", "http://127.0.0.1:9", "--retries", "2")
+    agent = start_agent(tmp_path, "flows.json", "--url", "http://127.0.0.1:9", "--retries", "2")
     _, said = agent.communicate(timeout=SECONDS)
 
     assert agent.returncode == 1
@@ -498,7 +486,7 @@ def test_a_file_that_cannot_be_read_stops_it_with_a_sentence(
 ) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    agent = start(tmp_path, name, "--url", "http://127.0.0.1:9", "--retries", "0")
+    agent = start_agent(tmp_path, name, "--url", "http://127.0.0.1:9", "--retries", "0")
     _, said = agent.communicate(timeout=SECONDS)
 
     assert agent.returncode == 1
@@ -509,7 +497,7 @@ def test_a_file_that_cannot_be_read_stops_it_with_a_sentence(
 def test_a_state_that_is_none_of_its_own_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "flows.json").write_bytes(b"[]")
     (tmp_path / "flows-agent.json").write_text("mine")
-    agent = start(tmp_path, "flows.json")
+    agent = start_agent(tmp_path, "flows.json")
     _, said = agent.communicate(timeout=SECONDS)
 
     assert agent.returncode == 1
@@ -520,7 +508,7 @@ def test_a_state_that_is_none_of_its_own_is_left_alone(tmp_path: Path) -> None:
 def test_an_empty_file_sends_nothing(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     (tmp_path / "none.json").write_bytes(b" [] ")
-    agent = start(tmp_path, "empty", "none.json", "--url", "http://127.0.0.1:9")
+    agent = start_agent(tmp_path, "empty", "none.json", "--url", "http://127.0.0.1:9")
     _, said = agent.communicate(timeout=SECONDS)
 
     assert (agent.returncode, said.startswith("sent 0 records")) == (0, True)

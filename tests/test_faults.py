@@ -21,7 +21,7 @@ from storage.sqlite import BUSY_SECONDS
 from tests.factories import SAMPLE, SAMPLE_HOUR_2, from_json, make_flow, to_json
 from tests.faults import fleet, free_port, kill_at_random, post_once, stored
 from tests.postgresql import PostgreSQL
-from tests.process import SECONDS, Running, environment, run_module, running
+from tests.process import SECONDS, Running, run_module, running, start_agent
 
 KILLS = 20
 LARGE = 3_000
@@ -57,16 +57,9 @@ def test_twenty_kills_among_keyed_agents_lose_and_double_nothing(tmp_path: Path)
     assert agents.repeated > agents.replayed > 0
 
 
-def start_agent(folder: Path, name: str, port: int) -> "subprocess.Popen[str]":
+def start_named(folder: Path, name: str, port: int) -> "subprocess.Popen[str]":
     words = [f"{name}.json", "--batch=10", f"--name={name}", f"--state={name}.state", f"--url=http://127.0.0.1:{port}"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "local.agent", *words],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start_agent(folder, *words)
 
 
 def test_real_agents_lose_and_double_nothing_when_they_and_the_server_are_killed(tmp_path: Path) -> None:
@@ -78,7 +71,7 @@ def test_real_agents_lose_and_double_nothing_when_they_and_the_server_are_killed
 
     for wanted in (100, 300, 600):
         with running(tmp_path, PORT=str(port)) as server:
-            agents = [start_agent(tmp_path, name, port) for name in names]
+            agents = [start_named(tmp_path, name, port) for name in names]
             while sum(item["bytes_rx"] for item in server.items(1)) < wanted * 300:
                 pass
             server.kill()
@@ -86,7 +79,7 @@ def test_real_agents_lose_and_double_nothing_when_they_and_the_server_are_killed
                 agent.kill()
                 agent.communicate()
     with running(tmp_path, PORT=str(port)) as server:
-        agents = [start_agent(tmp_path, name, port) for name in names]
+        agents = [start_named(tmp_path, name, port) for name in names]
         said = [agent.communicate(timeout=SECONDS)[1] for agent in agents]
         items = server.items(1)
 
