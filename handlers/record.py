@@ -1,9 +1,11 @@
 """The flow record, its key and its sums, and what a handler asks of storage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, NamedTuple, Protocol, TypeAlias
 
 import msgspec
+
+from handlers.question import Found, Question, Row
 
 MAX_INTEGER = 2**63 - 1
 """The largest number a record or a sum may hold: a signed 64-bit integer, as every engine stores it."""
@@ -124,6 +126,17 @@ class FlowStore(Protocol):
 
     def find(self, scope: str, key: str) -> Delivery | None:
         """Find a delivery that is stored. Raises StoreUnavailable."""
+        ...
+
+    def ask(self, question: Question) -> Found:
+        """Answer a question, all of one moment. Raises StoreUnavailable."""
+        ...
+
+    def stream(self, question: Question) -> Iterator[list[Row]]:
+        """Answer with rows alone, in its order, some at a time, all of one moment.
+
+        It holds a connection until it is at its end, or closed. Raises StoreUnavailable, also while it goes on.
+        """
         ...
 
     def answers(self, seconds: float) -> bool:

@@ -1,6 +1,7 @@
 """The one route table, and the way from a request to its answer: both edges are made from it."""
 
 from collections.abc import Callable, Container, Sequence
+from importlib import import_module
 from typing import NamedTuple
 
 from handlers import request_id
@@ -15,11 +16,14 @@ from handlers.web import Request, RequestError, Response, respond
 Handler = Callable[[Request, FlowStore, Settings], Response]
 
 
-def _get_metrics(request: Request, store: FlowStore, settings: Settings) -> Response:
-    # Imported where it is asked for: the functions, which have no such route, start the sooner without.
-    from handlers.metrics import get_metrics
+def _later(module: str, name: str) -> Handler:
+    """Import a handler where it is asked for: a function that starts for another question starts the sooner."""
 
-    return get_metrics(request, store, settings)
+    def handle(request: Request, store: FlowStore, settings: Settings) -> Response:
+        handler: Handler = getattr(import_module(f"handlers.{module}"), name)
+        return handler(request, store, settings)
+
+    return handle
 
 
 class Route(NamedTuple):
@@ -39,11 +43,14 @@ ROUTES = (
     Route("/", "GET", get_root, ""),
     Route("/healthz", "GET", get_healthz, ""),
     Route("/readyz", "GET", get_readyz, ""),
-    Route("/metrics", "GET", _get_metrics, "read", local=True),
+    Route("/metrics", "GET", _later("metrics", "get_metrics"), "read", local=True),
     Route("/flows", "GET", get_flows, "read"),
     Route("/flows", "POST", post_flows, "write"),
     Route("/v1/flows", "GET", get_flows, "read"),
     Route("/v1/flows", "POST", post_flows, "write"),
+    Route("/apps", "GET", _later("names", "get_apps"), "read"),
+    Route("/vpcs", "GET", _later("names", "get_vpcs"), "read"),
+    Route("/graph", "GET", _later("graph", "get_graph"), "read"),
 )
 
 

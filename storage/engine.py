@@ -1,8 +1,8 @@
 """What an engine does for the store, and which one a database URL means."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -17,6 +17,24 @@ class CannotOpen(Exception):
     """The database cannot be opened; the message is a sentence for the operator."""
 
 
+class Dialect(NamedTuple):
+    """How a database says what the models do not."""
+
+    placeholder: str
+    rows_as_json: str
+    """An aggregate of rows as one JSON value, with a place for the columns."""
+    array_as_json: str
+    """Values as one JSON value, with a place for them."""
+    sums_overflow: bool
+    """Whether a sum of 64-bit integers is one."""
+
+
+Read = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+"""Runs a statement, and fetches all of its rows."""
+
+_Result = TypeVar("_Result")
+
+
 class Engine(Protocol):
     """All that differs between databases."""
 
@@ -25,6 +43,23 @@ class Engine(Protocol):
 
     def sql(self, query: Any) -> str:
         """Write a Peewee query in this database's SQL; its values become parameters."""
+        ...
+
+    dialect: Dialect
+
+    def statement(self, query: Any) -> tuple[str, Sequence[Any]]:
+        """Write a Peewee query in this database's SQL, and list its parameters."""
+        ...
+
+    def look(self, attempt: Callable[[Read], _Result]) -> _Result:
+        """Let a function read; on SQLite all of one moment. Raises StoreUnavailable."""
+        ...
+
+    def stream(self, choose: Callable[[Read], tuple[str, Sequence[Any]]], rows: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Run the statement that ``choose`` chooses, and fetch so many rows at a time, all of one moment.
+
+        Raises StoreUnavailable. A connection is held until it is at its end, or closed.
+        """
         ...
 
     def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]) -> None:

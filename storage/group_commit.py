@@ -3,8 +3,9 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from handlers.question import Found, Question, Row
 from handlers.record import (
     AlreadyDelivered,
     Delivery,
@@ -88,6 +89,14 @@ class GroupCommit:
     def find(self, scope: str, key: str) -> Delivery | None:
         """Find a delivery that is stored; see FlowStore."""
         return self._store.find(scope, key)
+
+    def ask(self, question: Question) -> Found:
+        """Answer a question; see FlowStore."""
+        return self._store.ask(question)
+
+    def stream(self, question: Question) -> Iterator[list[Row]]:
+        """Answer with rows alone; see FlowStore."""
+        return self._store.stream(question)
 
     def answers(self, seconds: float) -> bool:
         """Tell whether the wrapped store answers in time; see FlowStore."""

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from handlers.question import Found, Question, Row
 from handlers.record import Delivery, FlowSum, HourPage, StoreSize, StoreUnavailable
 from storage.engine import CannotOpen, engine_of
 from storage.probe import Probe
@@ -49,6 +50,14 @@ class LazyStore:
     def find(self, scope: str, key: str) -> Delivery | None:
         """Find a delivery that is stored; see FlowStore."""
         return self._opened().find(scope, key)
+
+    def ask(self, question: Question) -> Found:
+        """Answer a question; see FlowStore."""
+        return self._opened().ask(question)
+
+    def stream(self, question: Question) -> Iterator[list[Row]]:
+        """Answer with rows alone; see FlowStore."""
+        return self._opened().stream(question)
 
     def answers(self, seconds: float) -> bool:
         """Tell whether a store can be opened, and answers, in time; see FlowStore."""

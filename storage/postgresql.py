@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, TypeVar
 
 import psycopg
@@ -22,7 +23,7 @@ from handlers.record import (
 from storage import upsert
 from storage.citus import is_cluster
 from storage.delivery import Pruning, known
-from storage.engine import CannotOpen, read_page
+from storage.engine import CannotOpen, Dialect, Read, read_page
 from storage.libpq import (
     BUSY_SECONDS,
     Connection,
@@ -75,6 +76,7 @@ class PostgresqlEngine:
     """One PostgreSQL database, reached over as many connections as threads are busy."""
 
     writers = 4
+    dialect = Dialect("%s", "json_agg(json_build_array({}))::text", "json_build_array({})::text", sums_overflow=False)
 
     def __init__(self, url: str, citus_shards: int, idempotency_hours: int) -> None:
         """Open ``postgresql://user:password@host:port/name?option=value``, with whatever options libpq knows.
@@ -118,6 +120,11 @@ class PostgresqlEngine:
     def sql(self, query: Any) -> str:
         """Write a Peewee query as PostgreSQL's SQL, with psycopg's placeholders."""
         return str(self._writer.get_sql_context().parse(query)[0])
+
+    def statement(self, query: Any) -> tuple[str, Sequence[Any]]:
+        """Write a Peewee query as PostgreSQL's SQL, with psycopg's placeholders."""
+        sql, parameters = self._writer.get_sql_context().parse(query)
+        return str(sql), parameters
 
     def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]) -> None:
         """Upsert sums in key order in one transaction: by arrays where they are few, by COPY where they are many.
@@ -208,6 +215,19 @@ class PostgresqlEngine:
     def count(self, count_sql: str, *parameters: int) -> int:
         """Fetch a sum of slots."""
         return self._fetch(count_sql, parameters)[0][0] or 0
+
+    def look(self, attempt: Callable[[Read], _Result]) -> _Result:
+        """Let a function read, each statement of a moment of its own."""
+        return self._persist(
+            lambda connection: attempt(lambda sql, parameters: connection.execute(sql, parameters).fetchall())
+        )
+
+    def stream(self, choose: Callable[[Read], tuple[str, Sequence[Any]]], rows: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Fetch the rows in chunks, as they come: the database holds back what is not asked for yet."""
+        with told(), self._lent() as connection, connection.cursor() as cursor:
+            found = cursor.stream(*choose(lambda *statement: connection.execute(*statement).fetchall()), size=rows)
+            while fetched := list(islice(found, rows)):
+                yield fetched
 
     def bytes_on_disk(self) -> int:
         """Ask for the size of the tables, with their indexes; on a cluster, on all its nodes."""

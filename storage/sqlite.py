@@ -2,20 +2,28 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from operator import length_hint
 from os.path import exists, getsize
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from peewee import EXCLUDED, OperationalError, PeeweeException, SqliteDatabase
 
-from handlers.record import Delivery, FlowKey, FlowSum, HourPage, OutcomeUnknown, StoreUnavailable, SumTooLarge
+from handlers.record import (
+    Delivery,
+    FlowKey,
+    FlowSum,
+    HourPage,
+    OutcomeUnknown,
+    StoreUnavailable,
+    SumTooLarge,
+)
 from storage.delivery import COLUMNS as DELIVERY_COLUMNS
 from storage.delivery import FIND, PRUNE, Pruning, known
-from storage.engine import CannotOpen, read_page, split_url
+from storage.engine import CannotOpen, Dialect, Read, read_page, split_url
 from storage.migrations.sqlite import migrate
 from storage.model import SUM_COLUMNS, FlowSumRow
 from storage.pool import Pool
@@ -48,12 +56,14 @@ _WRITER = {
     "temp_store": "memory",
 }
 _READER = {"query_only": "on"}
+_Result = TypeVar("_Result")
 
 
 class SqliteEngine:
     """One SQLite database file in WAL mode."""
 
     writers = 1
+    dialect = Dialect("?", "json_group_array(json_array({}))", "json_array({})", sums_overflow=True)
 
     def __init__(self, url: str, idempotency_hours: int) -> None:
         """Open ``sqlite:///relative/path`` or ``sqlite:////absolute/path``, making the file where there is none."""
@@ -81,6 +91,11 @@ class SqliteEngine:
     def sql(self, query: Any) -> str:
         """Write a Peewee query as SQLite's SQL."""
         return str(self._writer.get_sql_context().parse(query)[0])
+
+    def statement(self, query: Any) -> tuple[str, Sequence[Any]]:
+        """Write a Peewee query as SQLite's SQL."""
+        sql, parameters = self._writer.get_sql_context().parse(query)
+        return str(sql), parameters
 
     def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]) -> None:
         """Upsert sums, many a statement; what fits into one needs no transaction around it."""
@@ -148,6 +163,27 @@ class SqliteEngine:
         with self._reader() as connection:
             counted: int | None = connection.execute(count_sql, parameters).fetchone()[0]
         return counted or 0
+
+    def look(self, attempt: Callable[[Read], _Result]) -> _Result:
+        """Let a function read, in a transaction that sees one moment."""
+        with self._moment() as connection:
+            return attempt(lambda sql, parameters: connection.execute(sql, parameters).fetchall())
+
+    def stream(self, choose: Callable[[Read], tuple[str, Sequence[Any]]], rows: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Go through a statement's rows; until its end the write-ahead log grows by what is written meanwhile."""
+        with self._moment() as connection:
+            cursor = connection.execute(*choose(lambda *statement: connection.execute(*statement).fetchall()))
+            while fetched := cursor.fetchmany(rows):
+                yield fetched
+
+    @contextmanager
+    def _moment(self) -> Iterator[sqlite3.Connection]:
+        with self._reader() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
 
     def bytes_on_disk(self) -> int:
         """Add up the file and its write-ahead log."""

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from peewee import Value, fn
 
+from handlers.question import Found, Question, Row
 from handlers.record import Delivery, FlowSum, HourPage, StoreSize
-from storage import retention
+from storage import asking, retention
 from storage.engine import Engine
 from storage.model import DeliveryRow, FlowSumRow, HourCount
 from storage.probe import Probe
@@ -57,6 +58,14 @@ class SumStore:
             if found.total == total:
                 return HourPage(total, found.sums[::-1])
         return self._engine.page(self._count_sql, self._forwards_sql, hour, limit, offset)
+
+    def ask(self, question: Question) -> Found:
+        """Answer a question; see FlowStore."""
+        return asking.ask(self._engine, question)
+
+    def stream(self, question: Question) -> Iterator[list[Row]]:
+        """Answer with rows alone; see FlowStore."""
+        return asking.stream(self._engine, question)
 
     def answers(self, seconds: float) -> bool:
         """Tell whether a question is answered in time; see FlowStore."""

@@ -92,7 +92,7 @@ def test_every_file_and_target_named_is_there() -> None:
 
 
 def test_the_curl_examples_answer_what_is_printed(tmp_path: Path) -> None:
-    (session,) = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    session = "".join(re.findall(r"```console\n(.*?)```", README, re.DOTALL))
     examples = re.findall(r"^\$ (curl .*)\n(.*)$", session, re.MULTILINE)
     (tmp_path / "local").symlink_to(ROOT / "local")
 
@@ -104,7 +104,7 @@ def test_the_curl_examples_answer_what_is_printed(tmp_path: Path) -> None:
             )
             assert answered.stdout == printed, command
 
-    assert len(examples) == session.count("$ curl") == 5
+    assert len(examples) == session.count("$ curl") == 9
 
 
 def test_the_units_commands_are_those_of_the_service() -> None:

@@ -3,12 +3,14 @@
 import gzip
 import logging
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from webtest import TestApp
 
 import local.app
+from handlers.question import Found, Question, Row
 from handlers.record import Delivery, FlowStore, HourPage, StoreSize, StoreUnavailable
 from handlers.routes import ROUTES
 from handlers.settings import Settings
@@ -124,7 +126,14 @@ REQUESTS = {
     "a table": ("POST", "/flows", b"a,b\n1,2\n", {"Content-Type": "text/csv"}),
     "too many": ("POST", "/flows", to_json([make_flow()] * 11), JSON),
     "no query": ("GET", "/flows", b"", {}),
-    "a repeated parameter": ("GET", "/flows?hour=1&hour=2", b"", {}),
+    "a repeated parameter": ("GET", "/flows?hour=1&page=1&page=2", b"", {}),
+    "two hours": ("GET", "/flows?hour=1&hour=2&include=records", b"", {}),
+    "two filters of a kind": ("GET", "/flows?from=0&app=!fo*&app=%3Dbaz&group_by=src_app,hour", b"", {}),
+    "the first and the rest": ("GET", "/flows?from=0&top=1&direction=both", b"", {}),
+    "a cursor": ("GET", "/flows?from=1970-01-01T01%3A00Z&cursor=&size=1", b"", {}),
+    "apps": ("GET", "/apps?prefix=b&sort=-bytes_total", b"", {}),
+    "VPCs": ("GET", "/vpcs?hour=1", b"", {}),
+    "a graph": ("GET", "/graph?hour=1", b"", {}),
     "an unknown parameter": ("GET", "/flows?hour=1&a+b=%C3%A9%26&x", b"", {}),
     "an empty value": ("GET", "/flows?hour=&page=1", b"", {}),
     "an escaped value": ("GET", "/flows?hour=%31", b"", {}),
@@ -169,6 +178,12 @@ class Broken:
     def read(self, hour: int, offset: int, limit: int) -> HourPage:
         raise self.error
 
+    def ask(self, question: Question) -> Found:
+        raise self.error
+
+    def stream(self, question: Question) -> Iterator[list[Row]]:
+        raise self.error
+
     def find(self, scope: str, key: str) -> Delivery | None:
         raise self.error
 
@@ -188,7 +203,11 @@ def test_a_fault_of_the_store_is_told_without_its_words(
 ) -> None:
     ask = EDGES[edge](Broken(error), settings)
 
-    for answer in (ask("POST", "/flows", to_json(SAMPLE), JSON), ask("GET", "/flows?hour=1")):
+    for answer in (
+        ask("POST", "/flows", to_json(SAMPLE), JSON),
+        ask("GET", "/flows?hour=1"),
+        ask("GET", "/graph?hour=1"),
+    ):
         assert_is_error(answer, status)
         assert answer.json["request_id"] == answer.headers["x-request-id"]
         assert b"secret" not in answer.body

@@ -1,11 +1,12 @@
 """Group commit: who gathers, who waits, and who fails."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from handlers.question import Found, Question, Row
 from handlers.record import (
     MAX_INTEGER,
     AlreadyDelivered,
@@ -46,6 +47,12 @@ class Gate:
 
     def read(self, hour: int, offset: int, limit: int) -> HourPage:
         return self.store.read(hour, offset, limit)
+
+    def ask(self, question: Question) -> Found:
+        return self.store.ask(question)
+
+    def stream(self, question: Question) -> Iterator[list[Row]]:
+        return self.store.stream(question)
 
     def find(self, scope: str, key: str) -> Delivery | None:
         return self.store.find(scope, key)

@@ -21,7 +21,7 @@ ROOTS = {
 }
 MAY_IMPORT = {
     "handlers": {"msgspec", "handlers"},
-    "storage": {"peewee", "msgspec", "psycopg", "storage", "handlers.record"},
+    "storage": {"peewee", "msgspec", "psycopg", "storage", "handlers.record", "handlers.question"},
     "local": {"falcon", "waitress", "msgspec", "urllib3", "tqdm", "handlers", "storage", "local"},
 }
 ALONE = {

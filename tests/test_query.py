@@ -1,9 +1,10 @@
-"""The query string of GET /flows."""
+"""The query string of GET /flows: the plain question, and what is wrong with one."""
 
 from typing import Any
 
 import pytest
 
+from handlers.language import read_flows_query
 from handlers.query import HourQuery, parse_hour_query
 from handlers.record import MAX_INTEGER
 from handlers.settings import Settings
@@ -13,8 +14,9 @@ SETTINGS = Settings()
 
 
 def refused(query: str) -> list[tuple[Any, ...]]:
+    assert parse_hour_query(query, SETTINGS) is None
     with pytest.raises(RequestError) as caught:
-        parse_hour_query(query, SETTINGS)
+        read_flows_query(query, SETTINGS)
     assert caught.value.status == 422
     errors = caught.value.members["errors"]
     assert caught.value.members["errors_total"] >= len(errors)
@@ -55,7 +57,6 @@ def test_a_number_is_1_to_19_digits_up_to_the_largest(value: str) -> None:
         ("", ["hour"]),
         ("page=1", ["hour"]),
         ("hour", ["hour"]),
-        ("hour=1&hour=1", ["hour"]),
         ("hour=1&page=1&page=2&size=1&size=1", ["page", "size"]),
         ("hour=1&page=0", ["page"]),
         ("hour=1&size=0", ["size"]),

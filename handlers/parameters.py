@@ -1,0 +1,177 @@
+"""The parameters of every read: what each means, and how its value is read."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from handlers.query import Misread, Parameter, whole
+from handlers.question import APP, KEY, SUMS, TOTAL, Sort
+from handlers.record import MAX_INTEGER, MAX_NAME_CHARACTERS
+from handlers.settings import Settings
+from handlers.times import hour_reader
+
+FILTERS = ("src_app", "dest_app", "vpc_id", APP)
+
+_HOUR_SCHEMA = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_INTEGER}, {"type": "string"}]}
+
+
+class Wanted(NamedTuple):
+    """A value of a filter: a name or the beginning of one, wanted or not."""
+
+    name: str
+    prefix: bool
+    excluded: bool
+
+
+def read_wanted(value: str) -> Wanted:
+    """Read a filter's value: ``name``, ``prefix*``, either after ``!``, or literally after ``=``. Raises Misread."""
+    excluded = value.startswith("!")
+    value = value.removeprefix("!") if excluded else value
+    literal = value.startswith("=")
+    prefix = not literal and value.endswith("*")
+    name = value[1:] if literal else value.removesuffix("*")
+    if not prefix and not name:
+        raise Misread("Expected a name, a prefix*, !either, or =a name taken literally")
+    if len(name) > MAX_NAME_CHARACTERS or "\0" in name:
+        raise Misread(f"A name has at most {MAX_NAME_CHARACTERS} characters, and none that is NUL")
+    return Wanted(name, prefix, excluded)
+
+
+def _list_of(allowed: Sequence[str], expected: str) -> Callable[[str], tuple[str, ...]]:
+    def read(value: str) -> tuple[str, ...]:
+        names = tuple(value.split(","))
+        if len(set(names)) != len(names) or not set(names) <= set(allowed):
+            raise Misread(f"Expected {expected}")
+        return names
+
+    return read
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in allowed:
+            raise Misread(f"Expected {' or '.join(allowed)}")
+        return value
+
+    return read
+
+
+def _read_group(value: str) -> tuple[str, ...]:
+    if value == "total":
+        return ()
+    names = _list_of(KEY, f"total, or some of {', '.join(KEY)}, each once, with commas between")(value)
+    return tuple(name for name in KEY if name in names)
+
+
+def _read_sort(value: str) -> tuple[Sort, ...]:
+    sorts = tuple(Sort(term.removeprefix("-"), term.startswith("-")) for term in value.split(","))
+    allowed = (*KEY, APP, *SUMS, TOTAL)
+    if len({sort.member for sort in sorts}) != len(sorts) or not {sort.member for sort in sorts} <= set(allowed):
+        raise Misread(f"Expected some of {', '.join(allowed)}, each once, a - before it for descending")
+    return sorts
+
+
+def times() -> tuple[Parameter, ...]:
+    """List the parameters that say which hours."""
+    return (
+        Parameter(
+            "hour", "An hour, as a number or an ISO 8601 time; may be repeated.", hour_reader(), _HOUR_SCHEMA, True
+        ),
+        Parameter("from", "The first hour; `from=0` is everything.", hour_reader(), _HOUR_SCHEMA),
+        Parameter(
+            "to", "The hour before which to end; left out: the last there is.", hour_reader(up=True), _HOUR_SCHEMA
+        ),
+    )
+
+
+def filters(*names: str) -> tuple[Parameter, ...]:
+    """List the parameters that choose flows by name."""
+    meaning = (
+        "name, `prefix*`, `!` before either excludes, `=` before a name takes it literally; any of several values."
+    )
+    schema = {"type": "string", "minLength": 1, "maxLength": MAX_NAME_CHARACTERS + 2}
+    which = {name: f"`{name}` of a flow: " for name in FILTERS} | {APP: "Either end of a flow: "}
+    return tuple(Parameter(name, which[name] + meaning, read_wanted, schema, True) for name in names)
+
+
+def direction() -> Parameter:
+    """Make the parameter that folds both ways into one."""
+    meaning = "`both`: a flow and the one that goes back are one row, seen from the end that sorts first."
+    return Parameter("direction", meaning, _one_of("both"), {"enum": ["both"]})
+
+
+def sort() -> Parameter:
+    """Make the parameter that orders rows."""
+    meaning = (
+        "What to sort by: members of the items, or `bytes_total`, with commas between; `-` before one: descending."
+    )
+    return Parameter("sort", meaning, _read_sort, {"type": "string"})
+
+
+def top(settings: Settings) -> Parameter:
+    """Make the parameter that asks for the first rows, and the rest as one."""
+    meaning = "The first so many rows, by bytes unless `sort` says otherwise, and the rest as one in `other`."
+    return _whole("top", meaning, 1, settings.max_page_size)
+
+
+def pages(settings: Settings) -> tuple[Parameter, ...]:
+    """List the parameters that choose a page."""
+    return (
+        _whole("page", "Which page, from 1.", 1, MAX_INTEGER),
+        _whole("size", "How many rows on a page.", 1, settings.max_page_size),
+    )
+
+
+def flow_parameters(settings: Settings) -> tuple[Parameter, ...]:
+    """List the parameters of GET /flows."""
+    return (
+        *times(),
+        *filters(*FILTERS),
+        Parameter(
+            "group_by",
+            "What each row is about: some of `src_app`, `dest_app`, `vpc_id`, `hour`, with commas between, or `total`.",
+            _read_group,
+            {"type": "string"},
+        ),
+        Parameter(
+            "include", "`records`: how many flow records were merged.", _one_of("records"), {"enum": ["records"]}
+        ),
+        direction(),
+        sort(),
+        top(settings),
+        *pages(settings),
+        Parameter(
+            "cursor",
+            "Go through all rows in key order: empty to begin, then `next` of the answer before.",
+            str,
+            {"type": "string"},
+        ),
+    )
+
+
+def name_parameters(settings: Settings) -> tuple[Parameter, ...]:
+    """List the parameters of GET /apps and GET /vpcs."""
+    prefix = Parameter(
+        "prefix", "How the name begins.", _read_prefix, {"type": "string", "maxLength": MAX_NAME_CHARACTERS}
+    )
+    return (prefix, *times(), *filters(*FILTERS), sort(), top(settings), *pages(settings))
+
+
+def graph_parameters(settings: Settings) -> tuple[Parameter, ...]:
+    """List the parameters of GET /graph."""
+    return (*times(), *filters(*FILTERS), direction(), top(settings))
+
+
+def hours_parameters(settings: Settings) -> tuple[Parameter, ...]:
+    """List the parameters of GET /hours."""
+    return (*times(), *pages(settings))
+
+
+def _read_prefix(value: str) -> str:
+    if len(value) > MAX_NAME_CHARACTERS or "\0" in value:
+        raise Misread(f"A name has at most {MAX_NAME_CHARACTERS} characters, and none that is NUL")
+    return value
+
+
+def _whole(name: str, meaning: str, least: int, most: int) -> Parameter:
+    schema = {"type": "integer", "minimum": least, "maximum": most}
+    return Parameter(name, meaning, whole(least, most), schema)

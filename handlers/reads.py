@@ -1,0 +1,51 @@
+"""Questions beyond an hour's page: what is asked of the store, and the shape of its answer."""
+
+from urllib.parse import parse_qsl, urlencode
+
+from handlers.cursor import write_cursor
+from handlers.language import Asked, read_flows_query
+from handlers.question import SUMS, Found, Rest, Row
+from handlers.record import FlowStore
+from handlers.settings import Settings
+from handlers.table import Table, answer_table
+from handlers.web import Request, Response
+
+
+def read_flows(request: Request, store: FlowStore, settings: Settings) -> Response:
+    """Answer any question about flows. Raises RequestError 422 on a bad query, and what the store raises."""
+    asked = read_flows_query(request.query, settings)
+    found = store.ask(asked.question)
+    return answer_table(_walked(asked, found, request.query) if asked.by_cursor else told(asked, found))
+
+
+def told(asked: Asked, found: Found) -> Table:
+    """Put a page, or the first rows and the rest, into the shape of the answer."""
+    members, rows = shown(asked, found.rows)
+    if found.rest is None:
+        return Table(members, (rows,), {"total": found.total, "page": asked.page, "size": asked.size})
+    rest = rest_of(found.rest, records=asked.records)
+    sums = [rest[name] for name in SUMS if name in rest]
+    return Table(members, (rows,), {"other": rest}, (*(None for _ in asked.question.members), *sums))
+
+
+def shown(asked: Asked, rows: list[Row]) -> tuple[tuple[str, ...], list[Row]]:
+    """Leave out how many records there were, where that was not asked for."""
+    members = (*asked.question.members, *SUMS)
+    return (members, rows) if asked.records else (members[:-1], [row[:-1] for row in rows])
+
+
+def rest_of(rest: Rest, *, records: bool) -> dict[str, int]:
+    """Tell how many rows were left, and what they come to."""
+    told = rest._asdict()
+    return told if records else {name: value for name, value in told.items() if name != "records"}
+
+
+def _walked(asked: Asked, found: Found, query: str) -> Table:
+    """Tell the next rows, and where to go on: as a cursor, and as a link (RFC 8288), relative to the request."""
+    members, rows = shown(asked, found.rows[: asked.size])
+    if len(found.rows) <= asked.size:
+        return Table(members, (rows,), {"size": asked.size, "next": None})
+    cursor = write_cursor(asked.question, found.rows[asked.size - 1])
+    given = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name != "cursor"]
+    link = f'<?{urlencode([*given, ("cursor", cursor)])}>; rel="next"'
+    return Table(members, (rows,), {"size": asked.size, "next": cursor}, headers=(("Link", link),))
