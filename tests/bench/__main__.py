@@ -12,9 +12,10 @@ from tests.bench import measures
 from tests.bench.engines import engines, served
 from tests.bench.functions import functions
 from tests.bench.line import Line
+from tests.bench.questions import questions
 from tests.process import Running, running
 
-STEPS = 7
+STEPS = 8
 
 
 @contextlib.contextmanager
@@ -47,7 +48,9 @@ def measured() -> Iterator[Line]:
     print(f"[6/{STEPS}] engines ...", file=sys.stderr)
     yield from engines()
     yield from served()
-    print(f"[7/{STEPS}] functions ...", file=sys.stderr)
+    print(f"[7/{STEPS}] questions ...", file=sys.stderr)
+    yield from questions()
+    print(f"[8/{STEPS}] functions ...", file=sys.stderr)
     yield from functions()
 
 
