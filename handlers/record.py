@@ -5,7 +5,7 @@ from typing import Annotated, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
-from handlers.question import Found, Question, Row
+from handlers.question import Found, Hours, Question, Row
 
 MAX_INTEGER = 2**63 - 1
 """The largest number a record or a sum may hold: a signed 64-bit integer, as every engine stores it."""
@@ -59,6 +59,16 @@ class HourPage(NamedTuple):
 
     total: int
     sums: list[FlowSum]
+
+
+class HourTotal(NamedTuple):
+    """How many sums an hour has, and what they add up to: exact, also past 2^63-1."""
+
+    hour: int
+    flows: int
+    records: int
+    bytes_rx: int
+    bytes_tx: int
 
 
 class StoreSize(NamedTuple):
@@ -121,6 +131,20 @@ class FlowStore(Protocol):
         """Read at most ``limit`` sums of an hour from the ``offset``-th on, by src_app, dest_app and vpc_id.
 
         Names are ordered by Unicode code point. Raises StoreUnavailable.
+        """
+        ...
+
+    def hours(self, hours: Hours, offset: int, limit: int) -> tuple[int, list[HourTotal]]:
+        """Read at most ``limit`` totals of those of some hours that have sums, newest first, from the ``offset``-th on.
+
+        Tells first how many have: both are of one moment. Raises StoreUnavailable.
+        """
+        ...
+
+    def version(self, hours: Hours) -> str:
+        """Tell the version of some hours: another after each write to one of them, and the same without.
+
+        Raises StoreUnavailable.
         """
         ...
 

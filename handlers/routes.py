@@ -48,6 +48,7 @@ ROUTES = (
     Route("/flows", "POST", post_flows, "write"),
     Route("/v1/flows", "GET", get_flows, "read"),
     Route("/v1/flows", "POST", post_flows, "write"),
+    Route("/hours", "GET", _later("hours", "get_hours"), "read"),
     Route("/apps", "GET", _later("names", "get_apps"), "read"),
     Route("/vpcs", "GET", _later("names", "get_vpcs"), "read"),
     Route("/graph", "GET", _later("graph", "get_graph"), "read"),

@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from handlers.question import Found, Hours, Question, Rest, Row
+from handlers.question import Found, Question, Rest, Row
 from handlers.record import MAX_INTEGER
+from storage import totals
 from storage.engine import Engine, Read
 from storage.statements import Columns, rows_of
 
@@ -28,32 +29,29 @@ def stream(engine: Engine, question: Question) -> Iterator[list[Row]]:
 
     def choose(read: Read) -> tuple[str, Sequence[Any]]:
         nonlocal columns
-        columns = _columns(engine, read, question)
-        sql, parameters = engine.statement(rows_of(question, columns))
+        columns, sql, parameters = _rows(engine, read, question)
         return _part(engine, columns, question, f"({sql})", parameters)
 
     for rows in engine.stream(choose, CHUNK):
         yield list(map(columns.whole, rows))
 
 
-def _columns(engine: Engine, read: Read, question: Question) -> Columns:
-    """Choose the columns: sums in two parts where they could overflow, which is half as fast.
+def _rows(engine: Engine, read: Read, question: Question) -> tuple[Columns, str, Sequence[Any]]:
+    """Write the query for all the rows that are meant: in parts where a sum could overflow, which is half as fast.
 
     A flow counts twice where it is looked at from either end.
     """
-    parted = engine.dialect.sums_overflow and 2 * bound(read, question.hours) > MAX_INTEGER
-    return Columns(question.members, parted=parted)
-
-
-def bound(_read: Read, _hours: Hours) -> int:
-    """Tell what no sum over some hours is greater than; for now, that this is not known."""
-    return MAX_INTEGER
+    dialect = engine.dialect
+    if totals.tells(question):
+        return Columns(question.members, parted=dialect.sums_overflow), *totals.rows(dialect, question)
+    parted = dialect.sums_overflow and 2 * totals.bound(dialect, read, question.hours) > MAX_INTEGER
+    columns = Columns(question.members, parted=parted)
+    return columns, *engine.statement(rows_of(question, columns))
 
 
 def _answer(engine: Engine, read: Read, question: Question) -> Found:
-    columns = _columns(engine, read, question)
-    sql, parameters = _whole(engine, columns, question)
-    ((listed, total, rest),) = read(sql, parameters)
+    columns, sql, parameters = _rows(engine, read, question)
+    ((listed, total, rest),) = read(*_whole(engine, columns, question, sql, parameters))
     rows: list[Row] = [columns.whole(row) for row in _LISTED.decode(listed)] if listed else []
     return Found(rows, total, _rest(columns, rest, rows) if question.rest else None)
 
@@ -62,26 +60,36 @@ def _rest(columns: Columns, overall: str, rows: list[Row]) -> Rest:
     """Take the rows that are told from the sums over all."""
     count, *sums = _NUMBERS.decode(overall)
     at = len(columns.members)
-    totals = columns.whole((*columns.members, *sums))[at:]
-    told = [sum(column) for column in zip(*(row[at:] for row in rows), strict=True)] or [0] * len(totals)
-    return Rest(count - len(rows), *(total - own for total, own in zip(totals, told, strict=True)))
+    over_all = columns.whole((*columns.members, *sums))[at:]
+    told = [sum(column) for column in zip(*(row[at:] for row in rows), strict=True)] or [0] * len(over_all)
+    return Rest(count - len(rows), *(total - own for total, own in zip(over_all, told, strict=True)))
 
 
-def _whole(engine: Engine, columns: Columns, question: Question) -> tuple[str, Sequence[Any]]:
+def _whole(
+    engine: Engine, columns: Columns, question: Question, found: str, parameters: Sequence[Any]
+) -> tuple[str, Sequence[Any]]:
     """Write one statement that gives the rows as JSON, their number, and the sums over all of them.
 
     Rows that are put together first are so once for all three; others are better looked for anew.
     """
-    found, parameters = engine.statement(rows_of(question, columns))
     kept = "" if question.merges else "NOT "
     dialect = engine.dialect
     part, limits = _part(engine, columns, question, "found", ())
-    listed = f"SELECT {dialect.rows_as_json.format(', '.join(columns.names))} FROM ({part}) AS part"
-    counted = "SELECT count(*) FROM found" if question.counted else "SELECT NULL"
+    listed = dialect.listed(", ".join(columns.names), part)
+    counted, counting = _counted(engine, question)
     overall = f"count(*), {columns.totals()}"
     rest = f"SELECT {dialect.array_as_json.format(overall)} FROM found" if question.rest else "SELECT NULL"
     sql = f"WITH found AS {kept}MATERIALIZED ({found}) SELECT ({listed}), ({counted}), ({rest})"
-    return sql, (*parameters, *limits)
+    return sql, (*parameters, *limits, *counting)
+
+
+def _counted(engine: Engine, question: Question) -> tuple[str, Sequence[Any]]:
+    """Write the query for how many rows there are; of all the sums of hours that is known."""
+    if not question.counted:
+        return "SELECT NULL", ()
+    if question.merges or question.filters or question.prefix:
+        return "SELECT count(*) FROM found", ()
+    return totals.count(engine.dialect, question.hours)
 
 
 def _part(

@@ -28,6 +28,14 @@ class Dialect(NamedTuple):
     sums_overflow: bool
     """Whether a sum of 64-bit integers is one."""
 
+    def listed(self, columns: str, rows_sql: str) -> str:
+        """Write the query for another's rows as one JSON value, in their order; it may be NULL where there are none.
+
+        Row by row, each would give up the interpreter lock: measured a sixth of the pages a second from 16
+        connections on SQLite. An ordered subquery keeps its order in the aggregate; the contract suite would tell.
+        """
+        return f"SELECT {self.rows_as_json.format(columns)} FROM ({rows_sql}) AS listed"
+
 
 Read = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Runs a statement, and fetches all of its rows."""
@@ -77,6 +85,10 @@ class Engine(Protocol):
         """Fetch a count, which the query gives as NULL where there is none. Raises StoreUnavailable."""
         ...
 
+    def fetch(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Fetch the few rows that a query gives, of one moment. Raises StoreUnavailable."""
+        ...
+
     def bytes_on_disk(self) -> int:
         """Tell how many bytes the tables take. Raises StoreUnavailable."""
         ...
@@ -97,7 +109,7 @@ class Engine(Protocol):
         ...
 
     def remove(self, hour: int, after: Names, most: int) -> tuple[int, Names | None]:
-        """Remove about ``most`` sums of an hour, those next after some names, and take them off its count.
+        """Remove about ``most`` sums of an hour, those next after some names, and take them off its totals.
 
         It is one transaction, which keeps no writer out but those of the same rows. Tells how many were removed, and
         the names of the last, or None where it was the hour's last too. Raises StoreUnavailable or OutcomeUnknown.

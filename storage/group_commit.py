@@ -5,13 +5,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from handlers.question import Found, Question, Row
+from handlers.question import Found, Hours, Question, Row
 from handlers.record import (
     AlreadyDelivered,
     Delivery,
     FlowStore,
     FlowSum,
     HourPage,
+    HourTotal,
     OutcomeUnknown,
     StoreSize,
     StoreUnavailable,
@@ -85,6 +86,14 @@ class GroupCommit:
     def read(self, hour: int, offset: int, limit: int) -> HourPage:
         """Read a part of an hour's sums; see FlowStore."""
         return self._store.read(hour, offset, limit)
+
+    def hours(self, hours: Hours, offset: int, limit: int) -> tuple[int, list[HourTotal]]:
+        """Read the kept totals of some hours; see FlowStore."""
+        return self._store.hours(hours, offset, limit)
+
+    def version(self, hours: Hours) -> str:
+        """Tell the version of some hours; see FlowStore."""
+        return self._store.version(hours)
 
     def find(self, scope: str, key: str) -> Delivery | None:
         """Find a delivery that is stored; see FlowStore."""

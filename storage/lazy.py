@@ -5,8 +5,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from handlers.question import Found, Question, Row
-from handlers.record import Delivery, FlowSum, HourPage, StoreSize, StoreUnavailable
+from handlers.question import Found, Hours, Question, Row
+from handlers.record import Delivery, FlowSum, HourPage, HourTotal, StoreSize, StoreUnavailable
 from storage.engine import CannotOpen, engine_of
 from storage.probe import Probe
 from storage.retention import Removed
@@ -46,6 +46,14 @@ class LazyStore:
     def read(self, hour: int, offset: int, limit: int) -> HourPage:
         """Read a part of an hour's sums; see FlowStore."""
         return self._opened().read(hour, offset, limit)
+
+    def hours(self, hours: Hours, offset: int, limit: int) -> tuple[int, list[HourTotal]]:
+        """Read the kept totals of some hours; see FlowStore."""
+        return self._opened().hours(hours, offset, limit)
+
+    def version(self, hours: Hours) -> str:
+        """Tell the version of some hours; see FlowStore."""
+        return self._opened().version(hours)
 
     def find(self, scope: str, key: str) -> Delivery | None:
         """Find a delivery that is stored; see FlowStore."""

@@ -26,13 +26,24 @@ SUM_COLUMNS = ", ".join(field.name for field in FlowSumRow._meta.sorted_fields)
 
 
 class HourCount(Model):
-    """How many sums an hour has, kept so that no question has to count them: in one row, or in several that add up."""
+    """An hour's totals, kept so that no question has to add them up: in one row, or in several that add up.
+
+    ``flows`` is how many sums it has, and ``writes`` a number that each write raises; the others are in two parts each,
+    see storage.totals.
+    """
 
     hour = BigIntegerField(primary_key=True)
     flows = BigIntegerField()
+    records_low = BigIntegerField()
+    records_high = BigIntegerField()
+    bytes_rx_low = BigIntegerField()
+    bytes_rx_high = BigIntegerField()
+    bytes_tx_low = BigIntegerField()
+    bytes_tx_high = BigIntegerField()
+    writes = BigIntegerField()
 
     class Meta:
-        """On SQLite a trigger keeps it; on PostgreSQL the upsert does, in one of several rows an hour."""
+        """On SQLite triggers keep it; on PostgreSQL the upsert does, in one of several rows an hour."""
 
         table_name = "hour_count"
 

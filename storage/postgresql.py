@@ -40,6 +40,7 @@ from storage.model import SUM_COLUMNS
 from storage.pool import Pool
 from storage.retention import Names, Removal
 from storage.retry import retry
+from storage.totals import halves, of_batch, random_writes
 
 OLDEST = 140_000
 """The oldest server that PostgreSQL's developers still mended in 2026."""
@@ -52,7 +53,7 @@ Measured, rows a second: 10 rows 25,000 by arrays and 6,000 by COPY; 1,000 rows 
 """
 
 SLOTS = 64
-"""Rows that an hour's count is spread over: writers with a slot each do not wait for one another."""
+"""Rows that an hour's totals are spread over: writers with a slot each do not wait for one another."""
 
 _TABLES = "flow_sum, hour_count, delivery"
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -154,7 +155,7 @@ class PostgresqlEngine:
         with connection.pipeline():
             new = self._start(connection, deliveries)
             if sums:
-                connection.execute(upsert.ADD_ARRAYS, [*_columns(sums), _slot(connection)])
+                connection.execute(upsert.ADD_ARRAYS, [*_columns(sums), *_of_hours(connection, sums)])
         return new.fetchall() if deliveries else []
 
     def _add_by_copy(
@@ -166,7 +167,7 @@ class PostgresqlEngine:
         with connection.cursor() as cursor, cursor.copy(upsert.COPY_BATCH) as copy:
             for row in sums:
                 copy.write_row(row)
-        connection.execute(upsert.ADD_COPY, [_slot(connection)])
+        connection.execute(upsert.ADD_COPY, _of_hours(connection, sums))
         return new.fetchall() if deliveries else []
 
     def _start(self, connection: Connection, deliveries: Sequence[Delivery] = ()) -> "psycopg.Cursor[tuple[Any, ...]]":
@@ -195,7 +196,7 @@ class PostgresqlEngine:
                 return error
         alone = [row for row in sums if max(row[4:]) > MAX_INTEGER][:1]
         fit = [row for row in sums if max(row[4:]) <= MAX_INTEGER]
-        kept = self._fetch(upsert.TOO_LARGE, _columns(fit)) if fit else []
+        kept = self.fetch(upsert.TOO_LARGE, _columns(fit)) if fit else []
         found = [FlowKey(*row[:4]) for row in (*alone, *kept)]
         # Where there is none any more, the sums have been removed meanwhile.
         return SumTooLarge(min(found)) if found else StoreUnavailable("a sum was too large, and is no more")
@@ -207,14 +208,18 @@ class PostgresqlEngine:
         statements in a transaction of one moment would each give up the interpreter lock: measured half the pages a
         second from 16 connections.
         """
-        items = f"SELECT json_agg(json_build_array({SUM_COLUMNS}))::text FROM ({rows_sql}) AS page"
-        sql = f"SELECT * FROM ({count_sql}) AS counted, ({items}) AS listed"
-        ((total, found),) = self._fetch(sql, (hour, hour, limit, offset))
+        items = self.dialect.listed(SUM_COLUMNS, rows_sql)
+        sql = f"SELECT * FROM ({count_sql}) AS counted, ({items}) AS page"
+        ((total, found),) = self.fetch(sql, (hour, hour, limit, offset))
         return read_page(total, found)
 
     def count(self, count_sql: str, *parameters: int) -> int:
         """Fetch a sum of slots."""
-        return self._fetch(count_sql, parameters)[0][0] or 0
+        return self.fetch(count_sql, parameters)[0][0] or 0
+
+    def fetch(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Fetch what a query gives."""
+        return self._persist(lambda connection: connection.execute(sql, parameters).fetchall())
 
     def look(self, attempt: Callable[[Read], _Result]) -> _Result:
         """Let a function read, each statement of a moment of its own."""
@@ -232,15 +237,12 @@ class PostgresqlEngine:
     def bytes_on_disk(self) -> int:
         """Ask for the size of the tables, with their indexes; on a cluster, on all its nodes."""
         sizes = " + ".join(f"{self._size_of}('{table}')" for table in _TABLES.split(", "))
-        return int(self._fetch(f"SELECT {sizes}", ())[0][0])
+        return int(self.fetch(f"SELECT {sizes}", ())[0][0])
 
     def find(self, scope: str, key: str) -> Delivery | None:
         """Look a delivery up."""
-        rows = self._fetch(upsert.FIND_DELIVERIES, [[scope], [key]])
+        rows = self.fetch(upsert.FIND_DELIVERIES, [[scope], [key]])
         return Delivery(*rows[0]) if rows else None
-
-    def _fetch(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        return self._persist(lambda connection: connection.execute(sql, parameters).fetchall())
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -255,7 +257,7 @@ class PostgresqlEngine:
     def hours(self, before: int) -> list[int]:
         """List the hours that have a count."""
         asked = "SELECT DISTINCT hour FROM hour_count WHERE hour < %s ORDER BY hour"
-        return [hour for (hour,) in self._fetch(asked, (before,))]
+        return [hour for (hour,) in self.fetch(asked, (before,))]
 
     def remove(self, hour: int, after: Names, most: int) -> tuple[int, Names | None]:
         """Remove rows beside writers, also of the same hour."""
@@ -265,7 +267,7 @@ class PostgresqlEngine:
                 self._start(connection)
                 for statement in _IN_KEY_ORDER:
                     connection.execute(statement)
-                removal = Removal("%s", upsert.PUT_BACK.format(slot=_slot(connection)))
+                removal = Removal("%s", (upsert.REMOVE,), upsert.PUT_BACK.format(slot=_slot(connection)))
                 removed = removal.run(connection, hour, after, most)
             commit(connection)
             return removed
@@ -328,6 +330,12 @@ def _known(connection: Connection, deliveries: Sequence[Delivery]) -> Exception:
     return error if error.found else StoreUnavailable("a delivery was stored already, and is no more")
 
 
+def _of_hours(connection: Connection, sums: Sequence[FlowSum]) -> list[Any]:
+    """Make what a batch adds to its hours' totals, as the upserts take it."""
+    rows = [(hour, *halves(totals)) for hour, *totals in of_batch(sums)]
+    return [_slot(connection), random_writes(), *_columns(rows)]
+
+
 def _slot(connection: Connection) -> int:
-    """Choose the row of an hour's count: server processes are mostly numbered one after another."""
+    """Choose the row of an hour's totals: server processes are mostly numbered one after another."""
     return connection.info.backend_pid % SLOTS

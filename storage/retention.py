@@ -1,8 +1,10 @@
-"""Removing old hours: some rows a transaction, in which they are taken off their hour's count too."""
+"""Removing old hours: some rows a transaction, in which they are taken off their hour's totals too."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from storage.totals import HALVES, halves, next_writes, whole
 
 if TYPE_CHECKING:
     from storage.engine import Engine
@@ -21,6 +23,8 @@ Names = tuple[str, str, str]
 BEFORE_ALL: Names = ("", "", "")
 """Before every sum: no name is empty."""
 
+_NONE = (0,) * 8
+
 _NAMES = "src_app, dest_app, vpc_id"
 
 
@@ -32,35 +36,50 @@ class Removed(NamedTuple):
     ended: bool
 
 
+def _first(connection: Any, statements: Sequence[str], parameters: Sequence[Any]) -> tuple[Any, ...]:
+    """Run statements; fetch what the first gives."""
+    first, *others = statements
+    row: tuple[Any, ...] = connection.execute(first, parameters).fetchone()
+    for statement in others:
+        connection.execute(statement, parameters)
+    return row
+
+
 class Removal:
     """The statements that remove a part of an hour, in a database's own placeholders."""
 
-    def __init__(self, placeholder: str, put_back: str) -> None:
-        """Write the statements; ``put_back`` adds to the count of an hour, and takes both."""
+    def __init__(self, placeholder: str, remove: Sequence[str], put_back: str) -> None:
+        """Write the statements.
+
+        ``remove`` are those that remove the ``{rest}`` of an hour; the first tells how many rows these are, and the
+        halves of their totals. ``put_back`` adds to an hour's totals, and to its counter of writes.
+        """
         names = f"({placeholder}, {placeholder}, {placeholder})"
         rest = f"FROM flow_sum WHERE hour = {placeholder} AND ({_NAMES}) > {names}"
         # Beyond the rows that are removed already: where they lie dead, PostgreSQL would walk over them every time.
         self._find = f"SELECT {_NAMES} {rest} ORDER BY {_NAMES} LIMIT 1 OFFSET {placeholder}"
-        self._remove_rest = f"DELETE {rest}"
-        self._remove_part = f"DELETE {rest} AND ({_NAMES}) <= {names}"
-        self._take_count = f"DELETE FROM hour_count WHERE hour = {placeholder} RETURNING flows"
+        self._remove_rest = [statement.format(rest=rest) for statement in remove]
+        self._remove_part = [statement.format(rest=f"{rest} AND ({_NAMES}) <= {names}") for statement in remove]
+        self._take_totals = f"DELETE FROM hour_count WHERE hour = {placeholder} RETURNING flows, {HALVES}, writes"
         self._put_back = put_back
 
     def run(self, connection: Any, hour: int, after: Names, most: int) -> tuple[int, Names | None]:
         """Remove an hour's next sums, inside a transaction; see Engine.
 
-        A writer that has just added to the hour either has its row in the count that is taken, or adds it afterwards.
+        A writer that has just added to the hour either has its sums in the totals that are taken, or adds them later.
         """
         last = connection.execute(self._find, (hour, *after, most - 1)).fetchone()
         if last:
-            removed: int = connection.execute(self._remove_part, (hour, *after, *last)).rowcount
+            flows, *gone = _first(connection, self._remove_part, (hour, *after, *last))
         else:
-            removed = connection.execute(self._remove_rest, (hour, *after)).rowcount
-        counted = sum(flows for (flows,) in connection.execute(self._take_count, (hour,)).fetchall())
-        # Less than none where another removes from the hour too: its part of the count is in another row then.
-        if counted != removed:
-            connection.execute(self._put_back, (hour, counted - removed))
-        return removed, last
+            flows, *gone = _first(connection, self._remove_rest, (hour, *after))
+        kept = connection.execute(self._take_totals, (hour,)).fetchall()
+        counted, *summed, writes = map(sum, zip(*kept, strict=True)) if kept else _NONE
+        left = [a - b for a, b in zip((counted, *whole(summed)), (flows, *whole(gone)), strict=True)]
+        # Less than none where another removes from the hour too: its part of the totals is in another row then.
+        if any(left):
+            connection.execute(self._put_back, (hour, left[0], *halves(left[1:]), next_writes(writes)))
+        return flows, last
 
 
 def remove(engine: "Engine", hour: int) -> Iterator[Removed]:

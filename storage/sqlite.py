@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from peewee import EXCLUDED, OperationalError, PeeweeException, SqliteDatabase
 
 from handlers.record import (
+    MAX_INTEGER,
     Delivery,
     FlowKey,
     FlowSum,
@@ -29,6 +30,7 @@ from storage.model import SUM_COLUMNS, FlowSumRow
 from storage.pool import Pool
 from storage.retention import Names, Removal
 from storage.soundness import refusal, refuse_unsound
+from storage.totals import HALVES, SUM_OF_ROWS, halves, of_batch
 
 OLDEST = (3, 37, 0)
 """The first SQLite with STRICT tables: without them an overflowing sum silently becomes a float."""
@@ -43,7 +45,11 @@ Each statement gives up the interpreter lock, and under load waits a millisecond
 _VALUES = "(?, ?, ?, ?, ?, ?, ?)"
 _DELIVER = f"INSERT INTO delivery ({DELIVERY_COLUMNS}) VALUES "
 _PRUNE = PRUNE.format(seconds="?", most="?")
-_REMOVAL = Removal("?", "INSERT INTO hour_count (hour, flows) VALUES (?, ?)")
+_REMOVAL = Removal(
+    "?",
+    (f"SELECT count(*), {SUM_OF_ROWS} {{rest}}", "DELETE {rest}"),
+    f"INSERT INTO hour_count (hour, flows, {HALVES}, writes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+)
 _TEMPORARY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
 # A limit of the file's size or of a user's share says so; only a full disk says SQLITE_FULL.
 _NO_ROOM = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
@@ -99,16 +105,17 @@ class SqliteEngine:
 
     def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]) -> None:
         """Upsert sums, many a statement; what fits into one needs no transaction around it."""
+        rows = [*_of_hours(sums), *sums]
         with self._turn, _told():
             connection = self._writer.connection()
-            if len(sums) <= ROWS_A_STATEMENT and not deliveries:
-                self._upsert(connection, sums)
+            if len(rows) <= ROWS_A_STATEMENT and not deliveries:
+                self._upsert(connection, rows)
                 return
             with _transaction(connection):
                 if deliveries:
                     self._deliver(connection, deliveries)
-                for start in range(0, len(sums), ROWS_A_STATEMENT):
-                    self._upsert(connection, sums[start : start + ROWS_A_STATEMENT])
+                for start in range(0, len(rows), ROWS_A_STATEMENT):
+                    self._upsert(connection, rows[start : start + ROWS_A_STATEMENT])
 
     def _deliver(self, connection: sqlite3.Connection, deliveries: Sequence[Delivery]) -> None:
         """Insert deliveries, and remove some that are old. Raises AlreadyDelivered."""
@@ -152,17 +159,18 @@ class SqliteEngine:
         Row by row, each would give up the interpreter lock: measured a sixth of the pages a second from 16
         connections.
         """
-        rows = f"SELECT json_group_array(json_array({SUM_COLUMNS})) FROM ({rows_sql})"
-        with self._reader() as connection:
-            sql = f"SELECT ({count_sql}), ({rows})"
-            total, found = connection.execute(sql, (hour, hour, limit, offset)).fetchone()
+        sql = f"SELECT ({count_sql}), ({self.dialect.listed(SUM_COLUMNS, rows_sql)})"
+        ((total, found),) = self.fetch(sql, (hour, hour, limit, offset))
         return read_page(total, found)
 
     def count(self, count_sql: str, *parameters: int) -> int:
         """Fetch a kept count."""
+        return self.fetch(count_sql, parameters)[0][0] or 0
+
+    def fetch(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Fetch what a query gives."""
         with self._reader() as connection:
-            counted: int | None = connection.execute(count_sql, parameters).fetchone()[0]
-        return counted or 0
+            return connection.execute(sql, parameters).fetchall()
 
     def look(self, attempt: Callable[[Read], _Result]) -> _Result:
         """Let a function read, in a transaction that sees one moment."""
@@ -274,6 +282,19 @@ def _database(path: str, pragmas: dict[str, Any]) -> SqliteDatabase:
         check_same_thread=False,
         cached_statements=2 * ROWS_A_STATEMENT,
     )
+
+
+def _of_hours(sums: Sequence[FlowSum]) -> list[FlowSum]:
+    """Make the rows by which a batch tells its hours' totals, which triggers take: see the schema's last step."""
+    rows: list[FlowSum] = []
+    for hour, records, bytes_rx, bytes_tx in of_batch(sums):
+        if max(records, bytes_rx, bytes_tx) <= MAX_INTEGER:
+            rows.append((-1 - hour, "", "", "", records, bytes_rx, bytes_tx))
+        else:
+            low, high, rx_low, rx_high, tx_low, tx_high = halves((records, bytes_rx, bytes_tx))
+            rows.append((-1 - hour, "", "", "", low, rx_low, tx_low))
+            rows.append((-1 - hour, "", "high", "", high, rx_high, tx_high))
+    return rows
 
 
 def _upsert() -> Any:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from peewee import Value, fn
 
-from handlers.question import Found, Question, Row
-from handlers.record import Delivery, FlowSum, HourPage, StoreSize
-from storage import asking, retention
+from handlers.question import Found, Hours, Question, Row
+from handlers.record import Delivery, FlowSum, HourPage, HourTotal, StoreSize
+from storage import asking, retention, totals
 from storage.engine import Engine
 from storage.model import DeliveryRow, FlowSumRow, HourCount
 from storage.probe import Probe
@@ -66,6 +66,14 @@ class SumStore:
     def stream(self, question: Question) -> Iterator[list[Row]]:
         """Answer with rows alone; see FlowStore."""
         return asking.stream(self._engine, question)
+
+    def hours(self, hours: Hours, offset: int, limit: int) -> tuple[int, list[HourTotal]]:
+        """Read the kept totals of some hours; see FlowStore."""
+        return totals.hours(self._engine, hours, offset, limit)
+
+    def version(self, hours: Hours) -> str:
+        """Tell the version of some hours; see FlowStore."""
+        return totals.version(self._engine, hours)
 
     def answers(self, seconds: float) -> bool:
         """Tell whether a question is answered in time; see FlowStore."""

@@ -4,17 +4,19 @@ from handlers.record import MAX_INTEGER
 from storage.delivery import COLUMNS as DELIVERY_COLUMNS
 from storage.delivery import FIND, PRUNE
 from storage.model import SUM_COLUMNS
+from storage.totals import ADD_HALVES, ADD_WRITE, HALVES, SUM_OF_ROWS, TOTALS
 
 _TYPES = ("bigint", "text", "text", "text", "bigint", "bigint", "bigint")
 _ARRAYS = ", ".join(f"%b::{column_type}[]" for column_type in _TYPES)
+_TOTALS = ", ".join(["%b::bigint[]"] * 7)
 _ORDER = 'ORDER BY hour, src_app COLLATE "C", dest_app COLLATE "C", vpc_id COLLATE "C"'
 _DEFINITIONS = ", ".join(map(" ".join, zip(SUM_COLUMNS.split(", "), _TYPES, strict=True)))
 
 MAKE_BATCH = f"CREATE TEMPORARY TABLE flow_batch ({_DEFINITIONS}) ON COMMIT DROP"
 COPY_BATCH = f"COPY pg_temp.flow_batch ({SUM_COLUMNS}) FROM STDIN"
 
-# Rows are locked in key order, so two batches wait for each other in one direction only, and the counts are touched
-# last, when every row is there already. An hour's count lies in one row a slot, and a writer adds to its own.
+# Rows are locked in key order, so two batches wait for each other in one direction only, and the totals are touched
+# last, when every sum is there already. An hour's lie in one row a slot, and a writer adds to its own.
 _ADD = f"""\
 WITH added AS (
     INSERT INTO flow_sum AS kept ({SUM_COLUMNS}) {{batch}} {_ORDER}
@@ -25,15 +27,18 @@ WITH added AS (
         is_new = false
     RETURNING hour, is_new
 )
-INSERT INTO hour_count AS kept (hour, slot, flows)
-SELECT hour, %s::smallint, count(*) FROM added WHERE is_new GROUP BY hour ORDER BY hour
-ON CONFLICT (hour, slot) DO UPDATE SET flows = kept.flows + EXCLUDED.flows"""
+INSERT INTO hour_count (hour, slot, flows, {HALVES}, writes)
+SELECT hour, %b::smallint, coalesce(flows, 0), {HALVES}, %b::bigint
+FROM unnest({_TOTALS}) AS total (hour, {HALVES})
+LEFT JOIN (SELECT hour, count(*) AS flows FROM added WHERE is_new GROUP BY hour) AS counted USING (hour)
+ORDER BY hour
+ON CONFLICT (hour, slot) DO UPDATE SET flows = hour_count.flows + EXCLUDED.flows, {ADD_HALVES}, {ADD_WRITE}"""
 
 ADD_ARRAYS = _ADD.format(batch=f"SELECT * FROM unnest({_ARRAYS}) AS batch ({SUM_COLUMNS})")
-"""Takes an array for each column, and the writer's slot."""
+"""Takes an array for each column, the writer's slot, a random number, and an array for each column of totals."""
 
 ADD_COPY = _ADD.format(batch=f"SELECT {SUM_COLUMNS} FROM pg_temp.flow_batch")
-"""Takes the writer's slot, and the rows of ``flow_batch``."""
+"""The same for the rows of ``flow_batch``: takes no columns."""
 
 # In numeric, which cannot overflow.
 TOO_LARGE = f"""\
@@ -47,10 +52,15 @@ WHERE kept.records::numeric + batch.records > {MAX_INTEGER}
 ORDER BY 1, batch.src_app COLLATE "C", batch.dest_app COLLATE "C", batch.vpc_id COLLATE "C" LIMIT 1"""
 """Takes an array for each column; finds the first key whose sum would pass what a bigint holds."""
 
-PUT_BACK = """\
-INSERT INTO hour_count AS kept (hour, slot, flows) VALUES (%s, {slot:d}, %s)
-ON CONFLICT (hour, slot) DO UPDATE SET flows = kept.flows + EXCLUDED.flows"""
-"""Takes an hour, and what to add to its count."""
+REMOVE = f"""\
+WITH gone AS (DELETE {{rest}} RETURNING {", ".join(TOTALS)}) SELECT count(*), {SUM_OF_ROWS} FROM gone"""
+"""Removes rows, and tells how many and the halves of their totals: of the rows as they are when they are removed."""
+
+PUT_BACK = f"""\
+INSERT INTO hour_count (hour, slot, flows, {HALVES}, writes) VALUES (%s, {{slot:d}}, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (hour, slot) DO UPDATE SET
+    flows = hour_count.flows + EXCLUDED.flows, {ADD_HALVES}, writes = hour_count.writes + EXCLUDED.writes"""
+"""Takes an hour, and what to add to its totals and to its counter of writes."""
 
 DELIVER = f"""\
 INSERT INTO delivery ({DELIVERY_COLUMNS})

@@ -415,7 +415,7 @@ def make_unfit(kind: str, path: Path) -> None:
         ("text", "copy.db cannot be copied: file is not a database"),
         ("empty", "copy.db is no database of flows"),
         ("foreign", "copy.db is no database of flows"),
-        ("newer", "copy.db has schema version 99, and this release knows 3 at most"),
+        ("newer", f"copy.db has schema version 99, and this release knows {len(STEPS)} at most"),
         ("spoilt", "copy.db is spoilt: "),
         ("cut", "copy.db "),
         ("folder", "There is no file copy.db"),

@@ -10,8 +10,8 @@ import pytest
 from webtest import TestApp
 
 import local.app
-from handlers.question import Found, Question, Row
-from handlers.record import Delivery, FlowStore, HourPage, StoreSize, StoreUnavailable
+from handlers.question import Found, Hours, Question, Row
+from handlers.record import Delivery, FlowStore, HourPage, HourTotal, StoreSize, StoreUnavailable
 from handlers.routes import ROUTES
 from handlers.settings import Settings
 from local.app import create_app
@@ -131,6 +131,7 @@ REQUESTS = {
     "two filters of a kind": ("GET", "/flows?from=0&app=!fo*&app=%3Dbaz&group_by=src_app,hour", b"", {}),
     "the first and the rest": ("GET", "/flows?from=0&top=1&direction=both", b"", {}),
     "a cursor": ("GET", "/flows?from=1970-01-01T01%3A00Z&cursor=&size=1", b"", {}),
+    "hours": ("GET", "/hours?from=1", b"", {}),
     "apps": ("GET", "/apps?prefix=b&sort=-bytes_total", b"", {}),
     "VPCs": ("GET", "/vpcs?hour=1", b"", {}),
     "a graph": ("GET", "/graph?hour=1", b"", {}),
@@ -182,6 +183,12 @@ class Broken:
         raise self.error
 
     def stream(self, question: Question) -> Iterator[list[Row]]:
+        raise self.error
+
+    def hours(self, hours: Hours, offset: int, limit: int) -> tuple[int, list[HourTotal]]:
+        raise self.error
+
+    def version(self, hours: Hours) -> str:
         raise self.error
 
     def find(self, scope: str, key: str) -> Delivery | None:

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from handlers.question import Found, Question, Row
+from handlers.question import Found, Hours, Question, Row
 from handlers.record import (
     MAX_INTEGER,
     AlreadyDelivered,
@@ -14,6 +14,7 @@ from handlers.record import (
     FlowKey,
     FlowSum,
     HourPage,
+    HourTotal,
     StoreSize,
     StoreUnavailable,
     SumTooLarge,
@@ -53,6 +54,12 @@ class Gate:
 
     def stream(self, question: Question) -> Iterator[list[Row]]:
         return self.store.stream(question)
+
+    def hours(self, hours: Hours, offset: int, limit: int) -> tuple[int, list[HourTotal]]:
+        return self.store.hours(hours, offset, limit)
+
+    def version(self, hours: Hours) -> str:
+        return self.store.version(hours)
 
     def find(self, scope: str, key: str) -> Delivery | None:
         return self.store.find(scope, key)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -20,7 +20,8 @@ import psycopg
 import pytest
 
 import storage.libpq
-from handlers.record import OutcomeUnknown, StoreUnavailable
+from handlers.question import Hours
+from handlers.record import MAX_INTEGER, HourTotal, OutcomeUnknown, StoreUnavailable
 from storage import SumStore, open_store
 from storage.migrations.postgresql import STEPS
 from storage.model import DeliveryRow, FlowSumRow, HourCount
@@ -299,7 +300,7 @@ def test_clearing_beside_a_writer_leaves_the_counts_right(raw: Raw, database_url
     sum_store.add([make_sum("a")])
     with psycopg.connect(database_url) as other, ThreadPoolExecutor(1) as pool:
         other.execute("INSERT INTO flow_sum VALUES (1, 1, 300, 100, 'b', 'bar', 'vpc-0')")
-        other.execute("INSERT INTO hour_count VALUES (1, 64, 1)")
+        other.execute("INSERT INTO hour_count VALUES (1, 64, 1, 1, 0, 300, 0, 100, 0, 7)")
         clearing = pool.submit(sum_store.clear)
         locking = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE flow_sum%'"
         until(lambda: raw.execute(locking).fetchone())
@@ -616,5 +617,36 @@ def test_a_database_of_an_older_version_is_migrated_and_keeps_its_sums(raw: Raw,
     store.add([make_sum()], [make_delivery()])
 
     assert store.read(1, 0, 10) == (1, [make_sum(records=2, bytes_rx=600, bytes_tx=200)])
+    assert store.hours(Hours(), 0, 10) == (1, [HourTotal(1, 1, 2, 600, 200)])
     assert raw.execute("SELECT version FROM flow_schema").fetchall() == [(len(STEPS),)]
     store.close()
+
+
+def test_a_database_of_the_version_before_totals_is_migrated_and_its_sums_added_up(raw: Raw, database_url: str) -> None:
+    raw.execute("DROP TABLE flow_schema, flow_sum, hour_count, delivery")
+    older = (*STEPS[0], *STEPS[1], "CREATE TABLE flow_schema (version integer)", "INSERT INTO flow_schema VALUES (2)")
+    for statement in older:
+        raw.execute(statement)
+    sums = "SELECT 1, 1, 9223372036854775807, n * 2147483648, 'app-' || n, 'bar', 'vpc-0' FROM generate_series(0, 8) n"
+    raw.execute(f"INSERT INTO flow_sum {sums}")
+    raw.execute("INSERT INTO hour_count VALUES (1, 0, 4), (1, 5, 5)")
+
+    with closing(open_store(database_url)) as store:
+        assert store.hours(Hours(), 0, 10) == (1, [HourTotal(1, 9, 9, 9 * MAX_INTEGER, 36 << 31)])
+        before = store.version(Hours())
+        store.add([make_sum("app-1", bytes_rx=0), make_sum("new")])
+        assert store.hours(Hours(), 0, 10) == (
+            1,
+            [HourTotal(1, 10, 11, 9 * MAX_INTEGER + 300, (36 << 31) + 200)],
+        )
+        assert store.version(Hours()) != before
+
+
+def test_a_writer_of_a_release_that_keeps_no_totals_is_refused(raw: Raw, sum_store: SumStore) -> None:
+    sum_store.add([make_sum()])
+
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        raw.execute(
+            "INSERT INTO hour_count AS kept (hour, slot, flows) VALUES (1, 5, 1) "
+            "ON CONFLICT (hour, slot) DO UPDATE SET flows = kept.flows + EXCLUDED.flows"
+        )

@@ -81,10 +81,17 @@ def _value(row: Row, question: Question, member: str) -> str | int:
 
 
 names = st.sampled_from(NAMES)
-numbers = st.integers(0, 9) | st.integers(MAX_INTEGER - 9, MAX_INTEGER) | st.integers(2**32 - 2, 2**32 + 2)
-flow_sums = st.dictionaries(
-    st.tuples(st.sampled_from(HOURS), names, names, names), st.tuples(st.integers(1, 9), numbers, numbers), max_size=30
-).map(lambda found: sorted((*key, *totals) for key, totals in found.items()))
+small = st.integers(0, 9)
+large = small | st.integers(MAX_INTEGER - 9, MAX_INTEGER) | st.integers(2**32 - 2, 2**32 + 2)
+
+
+def _sums(numbers: st.SearchStrategy[int]) -> st.SearchStrategy[list[FlowSum]]:
+    keys = st.tuples(st.sampled_from(HOURS), names, names, names)
+    found = st.dictionaries(keys, st.tuples(st.integers(1, 9), numbers, numbers), max_size=30)
+    return found.map(lambda found: sorted((*key, *totals) for key, totals in found.items()))
+
+
+flow_sums = _sums(small) | _sums(large)
 some = st.lists(names, max_size=2).map(tuple)
 filters = st.dictionaries(
     st.sampled_from(["src_app", "dest_app", "vpc_id", APP]), st.builds(Names, some, some, some, some), max_size=2

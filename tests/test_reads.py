@@ -162,6 +162,18 @@ def test_a_cursor_made_up_with_the_right_mark_and_a_wrong_place_is_refused(
         assert ask(f"/flows?hour=1&cursor={made_up}").status == 422, bad
 
 
+def test_hours_come_newest_first_with_their_totals(store: FlowStore, get: Get) -> None:
+    store.add([make_sum(hour=1), make_sum(hour=2, records=2), make_sum("x", hour=2, bytes_rx=MAX_INTEGER)])
+
+    assert get("/hours?size=1") == {
+        "items": [{"hour": 2, "bytes_rx": MAX_INTEGER + 300, "bytes_tx": 200, "records": 3, "flows": 2}],
+        "total": 2, "page": 1, "size": 1,
+    }  # fmt: skip
+    assert [item["hour"] for item in get("/hours")["items"]] == [2, 1]
+    assert [item["hour"] for item in get("/hours?to=2&from=0")["items"]] == [1]
+    assert get("/hours?hour=7")["items"] == []
+
+
 def test_an_app_has_the_flows_at_either_end_as_seen_from_it(store: FlowStore, get: Get) -> None:
     store.add(
         [

@@ -174,7 +174,7 @@ def test_a_writer_in_the_middle_of_its_transaction_is_counted_once(sum_store: Su
     fill(sum_store, 1, 5)
     with psycopg.connect(database_url) as other:
         other.execute("INSERT INTO flow_sum VALUES (1, 1, 300, 100, 'zoo', 'bar', 'vpc-0')")
-        other.execute("INSERT INTO hour_count VALUES (1, 64, 1)")
+        other.execute("INSERT INTO hour_count VALUES (1, 64, 1, 1, 0, 300, 0, 100, 0, 7)")
         assert [step.flows for step in sum_store.remove(1)] == [5]
         other.commit()
 

@@ -10,7 +10,8 @@ import pytest
 
 import storage.soundness
 import storage.sqlite
-from handlers.record import OutcomeUnknown, StoreUnavailable
+from handlers.question import Hours
+from handlers.record import MAX_INTEGER, HourTotal, OutcomeUnknown, StoreUnavailable
 from storage import SumStore, open_store
 from storage.migrations.sqlite import STEPS
 from storage.model import DeliveryRow, FlowSumRow, HourCount
@@ -77,7 +78,28 @@ def test_a_database_of_an_older_version_is_migrated_and_its_sums_counted(tmp_pat
     store.add([make_sum("a"), make_sum("c")])
     assert store.read(1, 0, 10).total == 3
     assert store.read(2, 0, 10).total == 1
+    assert store.hours(Hours(), 0, 10) == (2, [HourTotal(2, 1, 1, 300, 100), HourTotal(1, 3, 4, 1_200, 400)])
     store.close()
+
+
+def test_a_database_of_the_version_before_totals_is_migrated_and_its_sums_added_up(tmp_path: Path) -> None:
+    sums = [make_sum(f"app-{number}", bytes_rx=MAX_INTEGER, bytes_tx=number << 31) for number in range(9)]
+    with raw(tmp_path / "old.db") as connection:
+        for statement in (*STEPS[0], *STEPS[1], *STEPS[2], "PRAGMA user_version = 3"):
+            connection.execute(statement)
+        connection.executemany("INSERT INTO flow_sum VALUES (?, ?, ?, ?, ?, ?, ?)", [*sums, make_sum(hour=2)])
+
+    with closing(open_store(f"sqlite:///{tmp_path}/old.db")) as store:
+        assert store.hours(Hours(), 0, 10) == (
+            2,
+            [HourTotal(2, 1, 1, 300, 100), HourTotal(1, 9, 9, 9 * MAX_INTEGER, 36 << 31)],
+        )
+        before = store.version(Hours())
+        store.add([make_sum("app-1", bytes_rx=0), make_sum("new")])
+        assert store.hours(Hours(first=1, end=2), 0, 10)[1] == [
+            HourTotal(1, 10, 11, 9 * MAX_INTEGER + 300, (36 << 31) + 200)
+        ]
+        assert store.version(Hours()) != before
 
 
 def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:

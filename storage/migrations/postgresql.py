@@ -45,8 +45,45 @@ CREATE TABLE delivery (
     "CREATE INDEX delivery_by_age ON delivery (stored_at)",
 )
 
-STEPS = (_SUMS, _DELIVERIES)
-_MADE = (("flow_sum", "hour_count"), ("delivery",))
+# Each total in two parts, of which a bigint holds both: the low one is below 2^32. What is there already goes into one
+# slot. Without defaults, a writer of an earlier release that is still running is refused: it would add to no total.
+_TOTALS = (
+    "LOCK TABLE flow_sum, hour_count IN SHARE ROW EXCLUSIVE MODE",
+    """\
+ALTER TABLE hour_count
+    ADD COLUMN records_low bigint NOT NULL DEFAULT 0,
+    ADD COLUMN records_high bigint NOT NULL DEFAULT 0,
+    ADD COLUMN bytes_rx_low bigint NOT NULL DEFAULT 0,
+    ADD COLUMN bytes_rx_high bigint NOT NULL DEFAULT 0,
+    ADD COLUMN bytes_tx_low bigint NOT NULL DEFAULT 0,
+    ADD COLUMN bytes_tx_high bigint NOT NULL DEFAULT 0,
+    ADD COLUMN writes bigint NOT NULL DEFAULT 0""",
+    """\
+INSERT INTO hour_count (
+    hour, slot, flows, records_low, records_high, bytes_rx_low, bytes_rx_high, bytes_tx_low, bytes_tx_high, writes
+)
+SELECT hour, 0, 0,
+    mod(sum(records), 4294967296)::bigint, div(sum(records), 4294967296)::bigint,
+    mod(sum(bytes_rx), 4294967296)::bigint, div(sum(bytes_rx), 4294967296)::bigint,
+    mod(sum(bytes_tx), 4294967296)::bigint, div(sum(bytes_tx), 4294967296)::bigint, 0
+FROM flow_sum GROUP BY hour
+ON CONFLICT (hour, slot) DO UPDATE SET
+    records_low = EXCLUDED.records_low, records_high = EXCLUDED.records_high,
+    bytes_rx_low = EXCLUDED.bytes_rx_low, bytes_rx_high = EXCLUDED.bytes_rx_high,
+    bytes_tx_low = EXCLUDED.bytes_tx_low, bytes_tx_high = EXCLUDED.bytes_tx_high""",
+    """\
+ALTER TABLE hour_count
+    ALTER COLUMN records_low DROP DEFAULT,
+    ALTER COLUMN records_high DROP DEFAULT,
+    ALTER COLUMN bytes_rx_low DROP DEFAULT,
+    ALTER COLUMN bytes_rx_high DROP DEFAULT,
+    ALTER COLUMN bytes_tx_low DROP DEFAULT,
+    ALTER COLUMN bytes_tx_high DROP DEFAULT,
+    ALTER COLUMN writes DROP DEFAULT""",
+)
+
+STEPS = (_SUMS, _DELIVERIES, _TOTALS)
+_MADE: tuple[tuple[str, ...], ...] = (("flow_sum", "hour_count"), ("delivery",), ())
 """The tables that each step makes."""
 
 _LOCK = 0x666C6F7773
