@@ -10,7 +10,7 @@ _MEMBERS = ("hour", "bytes_rx", "bytes_tx", "records", "flows")
 
 
 def get_hours(request: Request, store: FlowStore, settings: Settings) -> Response:
-    """Answer with hours, out of their kept totals. Raises RequestError 422 on a bad query, and what the store raises."""
+    """Answer with hours by their kept totals. Raises RequestError 422 on a bad query, and what the store raises."""
     hours, page, size = read_hours_query(request.query, settings)
     total, found = store.hours(hours, (page - 1) * size, size)
     rows = [(each.hour, each.bytes_rx, each.bytes_tx, each.records, each.flows) for each in found]

@@ -129,7 +129,7 @@ def tells(question: Question) -> bool:
 
 
 def rows(dialect: "Dialect", question: Question) -> tuple[str, tuple[Any, ...]]:
-    """Write the query for the rows that a question means, out of the totals; sums in parts where they could overflow."""
+    """Write the query for the rows that a question means, out of the totals; in parts where sums could overflow."""
     condition, parameters = _where(question.hours, dialect.placeholder)
     if question.after:
         condition, parameters = f"{condition} AND hour > {dialect.placeholder}", (*parameters, *question.after)
