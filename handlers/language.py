@@ -103,14 +103,15 @@ def hours_of(given: Mapping[str, Any]) -> Hours:
 
 
 def filters_of(given: Mapping[str, Any]) -> tuple[tuple[str, Names], ...]:
-    """Put the values of each filter together. Raises RequestError (422)."""
+    """Put the values of each filter together; one that lets every name through is none. Raises RequestError (422)."""
     found = []
     for name in FILTERS:
         values: tuple[Wanted, ...] = given.get(name, ())
         if len(values) > MOST_VALUES:
             raise wrong(name, f"Given more than {MOST_VALUES} times")
-        if values:
-            found.append((name, _names(values)))
+        # What a list of choices sends for "all of them"; left in, it would keep the answer from the kept totals.
+        if (names := _names(values)) != Names():
+            found.append((name, names))
     return tuple(found)
 
 
@@ -118,6 +119,8 @@ def _names(values: Sequence[Wanted]) -> Names:
     def of(*, prefix: bool, excluded: bool) -> tuple[str, ...]:
         return tuple(sorted({each.name for each in values if (each.prefix, each.excluded) == (prefix, excluded)}))
 
+    if Wanted("", prefix=True, excluded=False) in values:
+        values = [each for each in values if each.excluded]
     return Names(
         of(prefix=False, excluded=False),
         of(prefix=True, excluded=False),

@@ -163,6 +163,20 @@ def test_values_of_a_filter_are_put_together() -> None:
     assert asked.filters == (("vpc_id", Names(("v",))), ("app", Names(("a", "b"), ("a",), ("c",), ("d",))))
 
 
+@pytest.mark.parametrize(
+    ("query", "filters"),
+    [
+        ("from=0&app=*&vpc_id=*", ()),
+        ("from=0&app=a&app=*&app=b*", ()),
+        ("from=0&app=*&app=!a", (("app", Names((), (), ("a",))),)),
+        ("from=0&app=!*", (("app", Names((), (), (), ("",))),)),
+        ("from=0&app==*", (("app", Names(("*",))),)),
+    ],
+)
+def test_a_filter_that_lets_every_name_through_is_none(query: str, filters: tuple[tuple[str, Names], ...]) -> None:
+    assert read(query).filters == filters
+
+
 def test_rows_are_sorted_by_what_is_asked_for_and_then_by_key() -> None:
     assert read("from=0").order == BY_KEY
     assert read("from=0&sort=-bytes_total").order == (Sort(TOTAL, True), *BY_KEY)
