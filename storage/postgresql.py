@@ -155,7 +155,9 @@ class PostgresqlEngine:
         with connection.pipeline():
             new = self._start(connection, deliveries)
             if sums:
-                connection.execute(upsert.ADD_ARRAYS, [*_columns(sums), *_of_hours(connection, sums)])
+                hours = of_batch(sums)
+                sql = upsert.add(by_copy=False, one_hour=len(hours) == 1)
+                connection.execute(sql, [*_columns(sums), *_of_hours(connection, hours)])
         return new.fetchall() if deliveries else []
 
     def _add_by_copy(
@@ -167,7 +169,9 @@ class PostgresqlEngine:
         with connection.cursor() as cursor, cursor.copy(upsert.COPY_BATCH) as copy:
             for row in sums:
                 copy.write_row(row)
-        connection.execute(upsert.ADD_COPY, _of_hours(connection, sums))
+        hours = of_batch(sums)
+        sql = upsert.add(by_copy=True, one_hour=len(hours) == 1)
+        connection.execute(sql, _of_hours(connection, hours))
         return new.fetchall() if deliveries else []
 
     def _start(self, connection: Connection, deliveries: Sequence[Delivery] = ()) -> "psycopg.Cursor[tuple[Any, ...]]":
@@ -330,10 +334,10 @@ def _known(connection: Connection, deliveries: Sequence[Delivery]) -> Exception:
     return error if error.found else StoreUnavailable("a delivery was stored already, and is no more")
 
 
-def _of_hours(connection: Connection, sums: Sequence[FlowSum]) -> list[Any]:
+def _of_hours(connection: Connection, hours: Sequence[tuple[int, int, int, int]]) -> list[Any]:
     """Make what a batch adds to its hours' totals, as the upserts take it."""
-    rows = [(hour, *halves(totals)) for hour, *totals in of_batch(sums)]
-    return [_slot(connection), random_writes(), *_columns(rows)]
+    rows = [(hour, *halves(totals)) for hour, *totals in hours]
+    return [_slot(connection), random_writes(), *(rows[0] if len(rows) == 1 else _columns(rows))]
 
 
 def _slot(connection: Connection) -> int:
