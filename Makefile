@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install install_postgresql install_dev lock start_server stop_server shutdown purge_all submit_flow_data \
-	get_flow_data send token prune backup restore run_test test check format bench soak deploy_check \
+	get_flow_data send token prune backup restore run_test test check format screenshot bench soak deploy_check \
 	build-WriteFunction build-ReadFunction build-PruneFunction
 
 PYTHON ?= python3
@@ -104,6 +104,9 @@ check: install_dev ## Check format, lint and types
 format: install_dev ## Put the code into its format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+screenshot: install_dev ## Take local/dashboard/screenshot.png anew; it takes Chromium
+	@$(BIN)/python -m tests.screenshot
 
 bench: install_dev ## Measure speed and memory against the limits of this machine
 	@$(BIN)/python -m tests.bench

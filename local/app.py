@@ -11,10 +11,11 @@ from handlers.request_id import HEADER, begin, current
 from handlers.routes import ROUTES, answer, table
 from handlers.settings import Settings
 from handlers.web import Request, Response, internal_error
+from local.dashboard import DASHBOARD
 from local.docs import DOCS
 from local.observed import observe
 
-PAGES = DOCS
+PAGES = (*DASHBOARD, *DOCS)
 """The routes that only this edge has, since their answers are files."""
 
 _TABLE = table((*ROUTES, *PAGES))

@@ -1,0 +1,36 @@
+"""The /dashboard page: what flows there are, over the API and nothing else; its pictures are drawn by plotly's file."""
+
+from local.pages import file_route, policy
+
+# Plotly writes style sheets and attributes of its own, which run nothing. It needs no eval.
+_POLICY = policy(style="'self' 'unsafe-inline'")
+
+FILES = (
+    "answer.js",
+    "api.js",
+    "cells.js",
+    "charts.js",
+    "dashboard.css",
+    "elements.js",
+    "exact.js",
+    "filters.js",
+    "flows.js",
+    "graph.js",
+    "hours.js",
+    "icon.svg",
+    "main.js",
+    "panel.js",
+    "query.js",
+    "state.js",
+    "talkers.js",
+    "theme.js",
+    "token.js",
+    "total.js",
+    "units.js",
+)
+
+DASHBOARD = (
+    file_route("/dashboard", "local.dashboard", "index.html", _POLICY),
+    *(file_route(f"/dashboard/{name}", "local.dashboard", name, _POLICY) for name in FILES),
+    file_route("/dashboard/plotly.min.js", "plotly", "package_data/plotly.min.js", _POLICY),
+)
