@@ -12,10 +12,11 @@ from tests.bench import measures
 from tests.bench.engines import engines, served
 from tests.bench.functions import functions
 from tests.bench.line import Line
+from tests.bench.pages import dashboard
 from tests.bench.questions import questions
 from tests.process import Running, running
 
-STEPS = 8
+STEPS = 9
 
 
 @contextlib.contextmanager
@@ -50,7 +51,10 @@ def measured() -> Iterator[Line]:
     yield from served()
     print(f"[7/{STEPS}] questions ...", file=sys.stderr)
     yield from questions()
-    print(f"[8/{STEPS}] functions ...", file=sys.stderr)
+    print(f"[8/{STEPS}] dashboard ...", file=sys.stderr)
+    with server() as ours:
+        yield from dashboard(ours)
+    print(f"[9/{STEPS}] functions ...", file=sys.stderr)
     yield from functions()
 
 
