@@ -1,5 +1,6 @@
 """The dashboard in a real browser, over a real server: what it shows is what the API says."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +8,12 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, expect
 
 from handlers.access import digest_of
+from handlers.parameters import Wanted, read_wanted
 from tests.browser import CHROMIUM, MISSING, Held, Visit, chromium, exact
 from tests.factories import SAMPLE, from_json, make_flow
 from tests.process import Running, running
@@ -78,6 +82,14 @@ def visit(browser: Browser, server: Running) -> Iterator[Visit]:
 def own_visit(browser: Browser, own_server: Running) -> Iterator[Visit]:
     begun = Visit(browser, own_server.port)
     yield begun
+    begun.close()
+
+
+@pytest.fixture(scope="module")
+def modules(browser: Browser, server: Running) -> Iterator[Page]:
+    """A page whose modules can be called."""
+    begun = Visit(browser, server.port)
+    yield begun.open()
     begun.close()
 
 
@@ -364,6 +376,61 @@ def test_a_typed_name_that_there_is_means_itself(own_visit: Visit, own_server: R
     assert column(page, 2) == [name]
 
 
+def test_a_name_that_no_field_can_hold_stays_chosen(own_visit: Visit, own_server: Running) -> None:
+    own_server.post([make_flow(src_app="two\nlines", vpc_id=vpc_id, hour=HOUR) for vpc_id in ("vpc-a", "vpc-b")])
+    page = own_visit.open()
+    page.locator("#flows td:nth-child(2) a").first.click()
+    shows(page, "src_app=two%0Alines")
+
+    page.get_by_label("VPC", exact=True).fill("vpc-a")
+    page.keyboard.press("Enter")
+
+    shows(page, "src_app=two%0Alines", "vpc_id=vpc-a")
+    expect(page.locator("#flows tbody tr")).to_have_count(1)
+
+
+names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
+whole = st.integers(min_value=0, max_value=2**70)
+
+
+@given(value=st.recursive(names | whole | st.none(), lambda inner: st.lists(inner) | st.dictionaries(names, inner)))
+@settings(max_examples=60, deadline=None)
+def test_numbers_of_an_answer_are_read_to_the_last_digit(modules: Page, value: Any) -> None:
+    code = """async (text) => {
+      const { parse } = await import("/dashboard/exact.js");
+      return JSON.stringify(parse(text), (_, value) => (typeof value === "bigint" ? `number ${value}` : value));
+    }"""
+
+    def told(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: told(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [told(each) for each in value]
+        return f"number {value}" if isinstance(value, int) else value
+
+    assert json.loads(modules.evaluate(code, json.dumps(value, ensure_ascii=False))) == told(value)
+
+
+@given(name=names | st.sampled_from(HOSTILE))
+@settings(max_examples=60, deadline=None)
+def test_a_name_is_asked_for_so_that_it_means_itself(modules: Page, name: str) -> None:
+    code = 'async (name) => (await import("/dashboard/query.js")).literal(name)'
+
+    assert read_wanted(modules.evaluate(code, name)) == Wanted(name, prefix=False, excluded=False)
+
+
+@given(count=whole)
+@settings(max_examples=60, deadline=None)
+def test_bytes_in_units_are_what_they_round(modules: Page, count: int) -> None:
+    code = 'async (digits) => (await import("/dashboard/units.js")).bytes(BigInt(digits))'
+
+    value, unit = modules.evaluate(code, str(count)).split(" ")
+
+    power = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"].index(unit)
+    assert float(value.replace(",", "")) == pytest.approx(count / 1024**power, rel=0.005)
+    assert count < 1024 or count / 1024**power >= 1
+
+
 # Tokens
 
 
@@ -556,8 +623,7 @@ def test_without_plotly_the_tables_are_there(visit: Visit) -> None:
 # For everybody
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 375)])
 def test_it_is_readable_by_the_rules_of_axe(browser: Browser, server: Running, scheme: Any, width: int) -> None:
     visit = Visit(browser, server.port, color_scheme=scheme, viewport={"width": width, "height": 800})
     page = visit.open()

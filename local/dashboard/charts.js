@@ -4,16 +4,17 @@ import { byId, make } from "./elements.js";
 
 const SOURCE = "dashboard/plotly.min.js";
 const SETTINGS = { displayModeBar: false, responsive: true };
+const WITHOUT = "The picture needs the Python package plotly beside the server, which make install brings. "
+  + "The table has the same numbers.";
 const drawn = new Map();
 
 // It is large. It comes while the numbers are asked for, and the tables do not wait for it.
-const plotly = new Promise((resolve, reject) => {
+const library = new Promise((resolve) => {
   const script = make("script", { src: SOURCE });
   script.addEventListener("load", () => resolve(globalThis.Plotly));
-  script.addEventListener("error", reject);
+  script.addEventListener("error", () => resolve(null));
   document.head.append(script);
 });
-plotly.catch(() => {});
 
 /**
  * Draw a picture into an element. ``describe`` answers its data and layout, from the colours of the present theme;
@@ -21,13 +22,10 @@ plotly.catch(() => {});
  */
 export async function picture(element, describe, clicked) {
   drawn.set(element, { describe, clicked });
-  try {
-    await draw(element, await plotly);
-  } catch {
-    element.classList.add("without");
-    element.textContent = "The picture needs the Python package plotly beside the server (make install brings it). "
-      + "The table has the same numbers.";
-  }
+  const loaded = await library;
+  if (loaded) return draw(element, loaded);
+  element.classList.add("without");
+  element.textContent = WITHOUT;
 }
 
 async function draw(element, { react }) {
@@ -40,7 +38,7 @@ async function draw(element, { react }) {
 }
 
 document.addEventListener("themechange", async () => {
-  const loaded = await plotly.catch(() => null);
+  const loaded = await library;
   for (const element of loaded ? drawn.keys() : []) if (element.clientWidth) await draw(element, loaded);
 });
 

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { byId, make } from "./elements.js";
 import * as query from "./query.js";
-import { go, NAMES } from "./state.js";
+import { go, NAMES, read } from "./state.js";
 import { dateField, hourOf, isDate } from "./units.js";
 
 const COMPLETIONS = 20;
@@ -13,6 +13,8 @@ let asked = {};
 // Fields that somebody is typing in are left alone.
 const typed = new Set();
 let completing = new AbortController();
+// Of the last completion: for which field and beginning, in which hours, and whether those were all names.
+let completed = {};
 
 /** Show what is asked for: hours as dates where all of them look so, else as numbers. */
 export function showFilters(now) {
@@ -40,8 +42,9 @@ export function startFilters() {
   const form = byId("filters");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    const changes = given(form);
     typed.clear();
-    go(await given(form));
+    go(await changes);
   });
   for (const name of NAMES) {
     const field = form.elements[name];
@@ -51,24 +54,27 @@ export function startFilters() {
       clearTimeout(typing);
       typing = setTimeout(() => complete(name, field.value), TYPING_MILLISECONDS);
     });
-    field.addEventListener("focus", () => complete(name, field.value));
     field.addEventListener("change", () => form.requestSubmit());
     // The field's own button to clear it, which is no change yet.
     field.addEventListener("search", () => field.value || form.requestSubmit());
   }
 }
 
-/** What the form says. An hour that has not been changed stays as it was, also where that is the usual one. */
+/**
+ * What the form says. Hours that have not been changed stay as they were, also where those are the usual ones, and so
+ * do names: a field cannot hold all of them, such as one of two lines.
+ */
 async function given(form) {
   const fields = ["from", "to"].map((name) => [name, hourGiven(form.elements[name])]);
   const hours = fields.every(([name, hour]) => hour === asked[name]) && asked.usual ? { from: "", to: "" } : Object.fromEntries(fields);
-  const names = NAMES.map(async (name) => [name, await meant(name, form.elements[name].value)]);
+  const state = read();
+  const names = NAMES.map(async (name) => [name, typed.has(name) ? await meant(name, form.elements[name].value) : state[name]]);
   return { ...hours, ...Object.fromEntries(await Promise.all(names)) };
 }
 
 /** What a text means: as the API reads it, unless there is an app or VPC of just that name. */
 async function meant(name, text) {
-  if (text === asked[name] || query.literal(text) === text) return text;
+  if (text === read()[name] || query.literal(text) === text) return text;
   try {
     const { items } = await get(query.names(asked, name, text, 1));
     return items.some((item) => nameOf(item) === text) ? query.literal(text) : text;
@@ -82,10 +88,12 @@ const nameOf = (item) => item.app ?? item.vpc_id;
 /** Offer the names that begin so. That it cannot be done is no trouble: a name can be typed. */
 async function complete(name, begin) {
   completing.abort();
+  if (completed.asked === asked && completed.name === name && completed.all && begin.startsWith(completed.begin)) return;
   completing = new AbortController();
   const { signal } = completing;
   try {
     const { items } = await get(query.names(asked, name, begin, COMPLETIONS), signal);
+    completed = { asked, name, begin, all: items.length < COMPLETIONS };
     byId(`completions-${name}`).replaceChildren(...items.map((item) => make("option", { value: nameOf(item) })));
   } catch {
     /* see above */
