@@ -1,7 +1,7 @@
 # Everything a developer or an operator of one machine types. `make` alone lists it.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install_postgresql install_dev lock start_server stop_server shutdown purge_all submit_flow_data \
+.PHONY: help install install_postgresql install_parquet install_dev lock start_server stop_server shutdown purge_all submit_flow_data \
 	get_flow_data send token prune backup restore run_test test check format screenshot bench soak deploy_check \
 	build-WriteFunction build-ReadFunction build-PruneFunction
 
@@ -37,6 +37,12 @@ $(VENV)/.installed_postgresql: $(VENV)/.installed requirements-functions.lock
 	@$(PIP) --requirement requirements-functions.lock
 	@touch $@
 
+install_parquet: $(VENV)/.installed_parquet ## The same, with what answers in Parquet need
+
+$(VENV)/.installed_parquet: $(VENV)/.installed requirements-parquet.lock
+	@$(PIP) --requirement requirements-parquet.lock
+	@touch $@
+
 $(VENV)/.installed_agent: $(VENV)/.installed requirements-agent.lock
 	@$(PIP) --requirement requirements-agent.lock
 	@touch $@
@@ -53,7 +59,7 @@ lock: ## Pin anew what pyproject.toml asks for
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
 	@$(UV_COMPILE) pyproject.toml --output-file requirements.lock
 	@$(UV_COMPILE) --group dev pyproject.toml --output-file requirements-dev.lock
-	@for group in functions agent deploy; do \
+	@for group in functions agent parquet deploy; do \
 		$(UV_COMPILE) --group $$group --output-file requirements-$$group.lock || exit 1; \
 	done
 	@rm -rf $(VENV)-lock

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode
 
 from handlers.access import Access, read_access
@@ -21,8 +21,11 @@ from handlers.emf import metrics_line
 from handlers.request_id import HEADER, begin, mark_log_records
 from handlers.routes import METHODS, answer
 from handlers.settings import Settings, SettingsError, read_settings
-from handlers.web import Fault, Request, Response, invalid, respond
+from handlers.web import Fault, Request, RequestError, Response, invalid, respond
 from storage import LazyStore
+
+if TYPE_CHECKING:
+    from handlers.stream import Stream
 
 MAX_EVENT_BYTES = 6 * 1024 * 1024
 """Bytes of JSON that Lambda takes as an event, and gives back as an answer.
@@ -130,12 +133,40 @@ with contextlib.suppress(SettingsError, OSError):
 
 def _answer(request: Request, methods: frozenset[str]) -> Response:
     response = answer(request, *_service(), methods)
+    if response.chunks is not None:
+        response = _joined(response, response.chunks)
     if len(response.body) * _LONGEST_ESCAPE + _OVERHEAD > MAX_EVENT_BYTES:
-        size = len(json.dumps(response.body.decode(), ensure_ascii=_ESCAPES_ALL).encode()) + _OVERHEAD
+        size = _size(response)
         if size > MAX_EVENT_BYTES:
-            message = f"The answer would take {size} bytes, and a function may give {MAX_EVENT_BYTES}: ask for less"
-            raise invalid([Fault(("query", "size"), message)], 1)
+            raise _too_large(f"{size}")
     return response
+
+
+def _joined(response: Response, stream: "Stream") -> Response:
+    """Put together what the local edge would stream, as far as it may go. Raises what the stream raises."""
+    parts = []
+    size = 0
+    try:
+        for part in stream:
+            size += len(part)
+            if size > MAX_EVENT_BYTES:
+                raise _too_large(f"more than {MAX_EVENT_BYTES}")
+            parts.append(part)
+    finally:
+        stream.close()
+    return response._replace(body=b"".join(parts), records=stream.records, chunks=None)
+
+
+def _size(response: Response) -> int:
+    """Tell how many bytes an answer takes within JSON."""
+    if response.binary:
+        return -(-len(response.body) // 3) * 4 + _OVERHEAD
+    return len(json.dumps(response.body.decode(), ensure_ascii=_ESCAPES_ALL).encode()) + _OVERHEAD
+
+
+def _too_large(size: str) -> RequestError:
+    message = f"The answer would take {size} bytes, and a function may give {MAX_EVENT_BYTES}: ask for less"
+    return invalid([Fault(("query", "size"), message)], 1)
 
 
 def _request(event: Event) -> Request:
@@ -192,9 +223,19 @@ def _body(event: Event) -> bytes:
 
 
 def _result(request: Request, response: Response) -> dict[str, Any]:
+    # A 304 has no content, and so no type.
+    typed = {} if response.status == 304 else {"Content-Type": response.content_type}
     return {
         "statusCode": response.status,
-        "headers": {"Content-Type": response.content_type, **dict(response.headers)},
-        "body": "" if request.method == "HEAD" else response.body.decode(),
-        "isBase64Encoded": False,
+        "headers": {**typed, **dict(response.headers)},
+        "body": "" if request.method == "HEAD" else _text(response),
+        "isBase64Encoded": response.binary,
     }
+
+
+def _text(response: Response) -> str:
+    if response.binary:
+        import base64
+
+        return base64.b64encode(response.body).decode()
+    return response.body.decode()

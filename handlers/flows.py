@@ -43,16 +43,24 @@ def post_flows(request: Request, store: FlowStore, settings: Settings) -> Respon
 def get_flows(request: Request, store: FlowStore, settings: Settings) -> Response:
     """Answer a page of one hour's sums, or any other question about them.
 
-    Raises RequestError 422 on a bad query, and what the store raises.
+    Raises RequestError 422 on a bad query, 406 where no format would be accepted, and what the store raises.
     """
+    # Imported where it is asked for: a function that only counts starts the sooner without.
+    from handlers.accept import shape_of
+
     asked = parse_hour_query(request.query, settings)
-    if asked is None:
-        # Imported where it is asked for: a function that only counts starts the sooner without.
+    if asked is None or (shape := shape_of(request)).format != "json":
         from handlers.reads import read_flows
 
         return read_flows(request, store, settings)
-    found = store.read(asked.hour, asked.offset, asked.size)
-    return Response(200, encode(flow_page(found, asked.page, asked.size)), records=len(found.sums))
+
+    def page() -> Response:
+        found = store.read(asked.hour, asked.offset, asked.size)
+        return Response(200, encode(flow_page(found, asked.page, asked.size)), records=len(found.sums))
+
+    from handlers.table import answer_unless_known
+
+    return answer_unless_known(request, shape, asked, None, page)
 
 
 def ingest(batch: Batch, request: Request, key: str | None, store: FlowStore, settings: Settings) -> Response:

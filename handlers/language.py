@@ -1,7 +1,7 @@
 """The query language: what the parameters of a read mean together."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from handlers.cursor import read_cursor
 from handlers.parameters import (
@@ -17,6 +17,9 @@ from handlers.question import KEY, SUMS, TOTAL, WALK, Hours, Names, Question, So
 from handlers.record import MAX_INTEGER
 from handlers.settings import Settings
 from handlers.web import Fault, invalid
+
+if TYPE_CHECKING:
+    from handlers.accept import Format
 
 TIMES = ("hour", "from", "to")
 _WHEN = "give hour, or from and to; from=0 is everything"
@@ -38,6 +41,12 @@ class Asked(NamedTuple):
     by_cursor: bool = False
     given: tuple[str, ...] = ()
     """The parameters that were."""
+    format: "Format | None" = None
+
+    @property
+    def part(self) -> bool:
+        """Tell whether only a part of the rows was asked for, rather than what there is."""
+        return not {"page", "size", "cursor", "top"}.isdisjoint(self.given)
 
 
 def read_flows_query(query: str, settings: Settings) -> Asked:
@@ -49,8 +58,10 @@ def read_flows_query(query: str, settings: Settings) -> Asked:
     _refuse_together(given, "top", "page", "size")
     question = Question(hours_of(given), filters_of(given), members, both="direction" in given)
     if "cursor" in given:
-        return _by_cursor(question, records, given, settings)
-    return ordered(question, records, given, settings)
+        asked = _by_cursor(question, records, given, settings)
+    else:
+        asked = ordered(question, records, given, settings)
+    return asked._replace(format=given.get("format"))
 
 
 def _by_cursor(question: Question, records: bool, given: dict[str, Any], settings: Settings) -> Asked:
@@ -70,7 +81,7 @@ def read_names_query(query: str, settings: Settings, member: str) -> Asked:
     given = read_query(query, name_parameters(settings))
     _refuse_together(given, "top", "page", "size")
     question = Question(hours_of(given), filters_of(given), (member,), prefix=given.get("prefix", ""))
-    return ordered(question, True, given, settings)
+    return ordered(question, True, given, settings)._replace(format=given.get("format"))
 
 
 def read_graph_query(query: str, settings: Settings, most: int) -> Asked:

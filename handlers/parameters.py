@@ -46,10 +46,14 @@ def _list_of(allowed: Sequence[str], expected: str) -> Callable[[str], tuple[str
     return read
 
 
+def _either(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def read(value: str) -> str:
         if value not in allowed:
-            raise Misread(f"Expected {' or '.join(allowed)}")
+            raise Misread(f"Expected {_either(allowed)}")
         return value
 
     return read
@@ -113,6 +117,14 @@ def top(settings: Settings) -> Parameter:
     return _whole("top", meaning, 1, settings.max_page_size)
 
 
+def formats() -> Parameter:
+    """Make the parameter that names a format; it needs no header, and so fits into a link."""
+    from handlers.accept import FORMATS
+
+    meaning = "The format of the answer, whatever `Accept` says."
+    return Parameter("format", meaning, _one_of(*FORMATS), {"enum": list(FORMATS)})
+
+
 def pages(settings: Settings) -> tuple[Parameter, ...]:
     """List the parameters that choose a page."""
     return (
@@ -145,6 +157,7 @@ def flow_parameters(settings: Settings) -> tuple[Parameter, ...]:
             str,
             {"type": "string"},
         ),
+        formats(),
     )
 
 
@@ -153,7 +166,7 @@ def name_parameters(settings: Settings) -> tuple[Parameter, ...]:
     prefix = Parameter(
         "prefix", "How the name begins.", _read_prefix, {"type": "string", "maxLength": MAX_NAME_CHARACTERS}
     )
-    return (prefix, *times(), *filters(*FILTERS), sort(), top(settings), *pages(settings))
+    return (prefix, *times(), *filters(*FILTERS), sort(), top(settings), *pages(settings), formats())
 
 
 def graph_parameters(settings: Settings) -> tuple[Parameter, ...]:

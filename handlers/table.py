@@ -1,26 +1,129 @@
-"""A table as an answer: rows, what stands beside them, and how they are written."""
+"""Tables as answers: rows, what stands beside them, and the form in which they are given."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
-import msgspec
+from handlers.accept import MEDIA, VARY, Format, Shape
+from handlers.formats.rows import Row, write_items, write_lines
+from handlers.stream import Stream
+from handlers.web import Request, Response
 
-from handlers.web import Response
+PACKED_FROM = 1_024
+"""Bytes from which gzip saves more than it costs."""
 
-_ENCODER = msgspec.json.Encoder()
+_GZIP = ("Content-Encoding", "gzip")
+# Whoever keeps an answer asks each time whether it is still right. What was given for a token is its holder's alone.
+_KEPT = ("Cache-Control", "no-cache")
+_KEPT_BY_ONE = ("Cache-Control", "private, no-cache")
+
+Version = Callable[[], str]
+"""Asks for the version of sums: another one after each write to them."""
 
 
 class Table(NamedTuple):
-    """Rows of values in the order of ``members``, some at a time, and what is told beside them."""
+    """What a table-like answer is, before it has a format."""
 
     members: tuple[str, ...]
-    chunks: Iterable[Sequence[tuple[Any, ...]]]
+    """The columns' names, in order."""
+    chunks: Iterable[Sequence[Row]]
+    """The rows, some at a time: a list or tuple of them is sent in one piece, anything else while it is iterated over,
+    and closed."""
     beside: Mapping[str, Any] = {}
-    other: tuple[Any, ...] | None = None
+    """JSON's members beside ``items``."""
+    other: Row | None = None
+    """The row of the rest, its key members None, for formats in which there is nothing beside the rows."""
     headers: tuple[tuple[str, str], ...] = ()
+    fits: bool = False
+    """Whether every number is known to be at most 2^63-1."""
 
 
-def answer_table(table: Table) -> Response:
-    """Write a table as JSON: its rows as objects in ``items``, and what is beside them."""
-    items = [dict(zip(table.members, row, strict=True)) for chunk in table.chunks for row in chunk]
-    return Response(200, _ENCODER.encode({"items": items, **table.beside}), table.headers, records=len(items))
+def answer_table(
+    request: Request, shape: Shape, asked: object, version: Version | None, ask: Callable[[], Table]
+) -> Response:
+    """Answer a question by the table that ``ask`` gives; see ``answer_unless_known``."""
+    return answer_unless_known(request, shape, asked, version, lambda: _answer(ask(), shape))
+
+
+def answer_unless_known(
+    request: Request, shape: Shape, asked: object, version: Version | None, answer: Callable[[], Response]
+) -> Response:
+    """Answer a question in a form, or with 304 where the caller has that answer already.
+
+    ``asked`` is the question, its defaults filled in, of values that have a repr; ``version`` tells that of the sums it
+    is about, and is asked before they are, so that no validator is newer than its answer. ``answer`` makes the
+    answer, unless it is known. Raises what both raise.
+    """
+    headers: tuple[tuple[str, str], ...] = (VARY,)
+    if version is not None:
+        # Imported where it is needed: a function that only counts starts the sooner without.
+        from handlers.etag import etag_of, is_known
+
+        etag = etag_of(version(), repr(asked), shape)
+        headers = (VARY, ("ETag", etag), _KEPT_BY_ONE if request.caller else _KEPT)
+        if (known := request.headers.get("if-none-match")) is not None and is_known(etag, known):
+            return Response(304, b"", headers)
+    response = _packed(answer(), shape) if shape.gzip else answer()
+    return response._replace(headers=(*headers, *response.headers))
+
+
+def _answer(table: Table, shape: Shape) -> Response:
+    # JSON is for pages: what it has beside the rows may tell of all of them.
+    if shape.format == "json" or isinstance(table.chunks, list | tuple):
+        return _whole(table, shape.format)
+    return _streamed(table, shape)
+
+
+def _whole(table: Table, wanted: Format) -> Response:
+    rows = list(chain.from_iterable(table.chunks))
+    if wanted == "json":
+        return Response(200, write_items(table.members, rows, table.beside), table.headers, records=len(rows))
+    body = b"".join(_write(table, wanted, [rows]))
+    return Response(200, body, table.headers, records=len(rows), content_type=MEDIA[wanted], binary=wanted == "parquet")
+
+
+def _packed(response: Response, shape: Shape) -> Response:
+    """Pack an answer that is whole, if it gains by that, or must be."""
+    if response.chunks is not None or not _packs(shape) or (len(response.body) < PACKED_FROM and shape.plain):
+        return response
+    from handlers.compression import pack
+
+    return response._replace(body=b"".join(pack([response.body])), headers=(*response.headers, _GZIP), binary=True)
+
+
+def _streamed(table: Table, shape: Shape) -> Response:
+    packs = _packs(shape)
+
+    def write(chunks: Iterable[Sequence[Row]]) -> Iterator[bytes]:
+        parts = _write(table, shape.format, chunks)
+        if not packs:
+            return parts
+        from handlers.compression import pack
+
+        return pack(parts)
+
+    headers = (*table.headers, _GZIP) if packs else table.headers
+    binary = packs or shape.format == "parquet"
+    stream = Stream(table.chunks, write)
+    return Response(200, b"", headers, content_type=MEDIA[shape.format], binary=binary, chunks=stream)
+
+
+def _packs(shape: Shape) -> bool:
+    """Tell whether gzip is to be used: a Parquet file is packed already, and packed again only if it must be."""
+    return shape.gzip and (shape.format != "parquet" or not shape.plain)
+
+
+def _write(table: Table, wanted: Format, chunks: Iterable[Sequence[Row]]) -> Iterator[bytes]:
+    """Write the rows, and that of the rest, a part at a time."""
+    rest = () if table.other is None else ([table.other],)
+    rows = chain(chunks, rest)
+    if wanted == "ndjson":
+        return write_lines(table.members, rows)
+    # Imported where they are asked for.
+    if wanted == "csv":
+        from handlers.formats.csv import write_table
+
+        return write_table(table.members, rows)
+    from handlers.formats.parquet import write_parquet
+
+    return write_parquet(table.members, rows, table.fits and table.other is None)

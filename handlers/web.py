@@ -2,17 +2,20 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from handlers import request_id
 from handlers.record import MAX_INTEGER, OutcomeUnknown, StoreUnavailable, SumTooLarge
 
+if TYPE_CHECKING:
+    from handlers.stream import Stream
+
 MAX_ERRORS_TOLD = 100
 RETRY_AFTER_SECONDS = 1
 TOO_MANY = "Too many flow objects are being registered"
-"""The message of every 406, and all there is in it."""
+"""The message of every 406 to a POST, and all there is in it."""
 
 METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"})
 """The methods with a count of their own in the metrics: a client may make up others without end."""
@@ -42,10 +45,10 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """One HTTP answer; its body is JSON, unless ``content_type`` says otherwise.
+    """One HTTP answer; its body is JSON, unless ``content_type`` says otherwise, and text, unless it is ``binary``.
 
-    The rest is for the log and the metrics: how many records it took in or gave out, how many it refused, to
-    whom, and by which route.
+    Where there are ``chunks``, they are the body, made while it is sent, and they are to be closed. The rest is for
+    the log and the metrics: how many records it took in or gave out, how many it refused, to whom, and by which route.
     """
 
     status: int
@@ -56,6 +59,8 @@ class Response(NamedTuple):
     caller: str = ""
     route: str = "other"
     content_type: str = "application/json"
+    binary: bool = False
+    chunks: "Stream | None" = None
 
 
 class Fault(NamedTuple):

@@ -1,5 +1,6 @@
 """The Falcon edge: carries requests to the handlers and their answers back, and writes the access line."""
 
+import threading
 import time
 from typing import Any
 
@@ -12,8 +13,10 @@ from handlers.routes import ROUTES, answer, table
 from handlers.settings import Settings
 from handlers.web import Request, Response, internal_error
 from local.dashboard import DASHBOARD
+from local.dispatcher import others_at_once
 from local.docs import DOCS
 from local.observed import observe
+from local.streamed import Streamed, refused
 
 PAGES = (*DASHBOARD, *DOCS)
 """The routes that only this edge has, since their answers are files."""
@@ -29,6 +32,8 @@ def create_app(
     Falcon has no routes of its own here: the route table in ``handlers`` has them all but the pages, and answers every
     other path and method too.
     """
+    # Each holds a thread for as long as its reader takes; what is no POST shall never find all of them held so.
+    streams = threading.Semaphore(max(1, others_at_once(settings.threads) // 2))
 
     def carry(req: falcon.Request, resp: falcon.Response, *_: Any, **__: Any) -> None:
         started = time.perf_counter()
@@ -36,8 +41,13 @@ def create_app(
         named = begin(req.get_header(HEADER))
         request = _request(req, settings.max_body_bytes, named)
         response = answer(request, store, settings, access, routes=_TABLE)
+        if response.chunks is not None and not streams.acquire(blocking=False):
+            response = refused(response, response.chunks)
         _write(resp, response)
-        observe(request, response, time.perf_counter() - started)
+        if response.chunks is None:
+            observe(request, response, time.perf_counter() - started)
+        else:
+            resp.stream = Streamed(request, response, response.chunks, started, streams.release)
 
     app = falcon.App()
     app.add_sink(carry, "/")
@@ -55,9 +65,11 @@ def _fail(_: falcon.Request, resp: falcon.Response, *__: Any) -> None:
 
 def _write(resp: falcon.Response, response: Response) -> None:
     resp.status = response.status
+    # A 304 has no content, and so no type. What is made while it is sent is not there yet.
     if response.status != 304:
         resp.content_type = response.content_type
-    resp.data = response.body
+    if response.chunks is None:
+        resp.data = response.body
     for name, value in response.headers:
         resp.set_header(name, value)
 

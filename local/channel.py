@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import struct
 import time
 
 from waitress.buffers import OverflowableBuffer
@@ -15,7 +16,18 @@ from local.refusal import Behind, NoRoom, RefusalTask, TooSlow
 UNREAD_BODIES = 16
 """How many times the longest body waitress reads of one, so as to answer it, while one is kept."""
 
+AHEAD = 1 << 18
+"""Bytes of a streamed answer that are made before those ahead of them are taken.
+
+waitress would go on to 16 MiB, most of it in a temporary file, and keep what is sent as well until it had sent as much.
+"""
+
+STALLED_SECONDS = 60.0
+"""How long a reader may take for one part of a streamed answer, about 100 kB, while a thread waits for it."""
+
 _LINGER_SECONDS = 5.0
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER on, for no time: closing drops what is unsent, and resets."""
 # waitress looks through a chunk's size line, and what follows the last chunk, anew at each step.
 _CHUNK_LINE = 1_024
 _TRAILER = 65_536
@@ -88,12 +100,28 @@ class _Task(WSGITask):  # type: ignore[misc]
 
     wrote_header: bool
 
+    def execute(self) -> None:
+        try:
+            super().execute()
+        except BaseException:
+            # Before HTTP/1.1 an answer ends where the connection does, and this one must not look whole.
+            self.channel.resets = self.wrote_header and self.content_length is None and not self.chunked_response
+            raise
+
+    def set_close_on_finish(self) -> None:
+        # waitress closes after whatever has no length, and a 304 has none to tell.
+        asked = self.version != "1.1" or self.request.headers.get("CONNECTION", "").lower() == "close"
+        if asked or not self.status.startswith("304"):
+            super().set_close_on_finish()
+
     def write(self, data: bytes) -> None:
         if data and not self.wrote_header and self.complete and self.content_length == len(data) and self.has_body:
             self.wrote_header = True
             self.content_bytes_written = len(data)
             self.channel.write_soon(self.build_response_header() + data)
         else:
+            if data and self.content_length is None and self.has_body:
+                self.channel.make_room()
             super().write(data)
 
 
@@ -105,7 +133,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     error_task_class = RefusalTask
     request: _Parser | None
     refused = False
+    resets = False
     lingers_until: float | None = None
+    waits_since: float | None = None
+    """When a thread began to wait for the reader of a streamed answer."""
 
     def handle_close(self) -> None:
         """Close, but after a refusal only say the end, and read on until the client has heard it."""
@@ -116,7 +147,20 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.socket.shutdown(socket.SHUT_WR)
             self.server.lingering.append(self)
         else:
+            if self.resets and self.connected:
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             super().handle_close()
+
+    def make_room(self) -> None:
+        """Wait until little of a streamed answer is left to send, or the connection is closed."""
+        with self.outbuf_lock:
+            self.waits_since = time.monotonic()
+            while self.connected and self.total_outbufs_len > AHEAD:
+                self.server.pull_trigger()
+                self.outbuf_lock.wait()
+            self.waits_since = None
+            # A buffer keeps what it has sent: the next part begins another.
+            self.current_outbuf_count = self.adj.outbuf_high_watermark
 
     def received(self, data: bytes) -> bool:
         """Take bytes in, unless they come after a refusal."""
@@ -133,8 +177,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self.requests[0].error = Behind("too many requests are waiting, and this one was not looked at; try again")
 
     def look(self, now: float, seconds: float) -> None:
-        """Refuse a request that is not complete within ``seconds``; close on a client that takes no answer."""
-        if self.will_close or self.close_when_flushed:
+        """Refuse a request that is not complete within ``seconds``; close on a client that takes no answer.
+
+        Or none in good time, where a thread waits for it.
+        """
+        since = self.waits_since
+        if since is not None and now - since > STALLED_SECONDS:
+            logger.info("closed on a reader that takes no more of its answer")
+            super().handle_close()
+        elif self.will_close or self.close_when_flushed:
             self._close_if_deaf()
         elif self.request is not None:
             if self.requests or self.total_outbufs_len:

@@ -33,6 +33,11 @@ WAIT_SECONDS = 10.0
 logger = logging.getLogger(__name__)
 
 
+def others_at_once(threads: int) -> int:
+    """Tell how many requests other than POSTs are worked on at once, beside so many POSTs."""
+    return max(SPARE, threads // 4)
+
+
 class _Lane:
     """Requests of one kind: at most so many are worked on at once, the others wait without a thread."""
 
@@ -95,7 +100,7 @@ class Dispatcher:
         self._posts = _Lane("POSTs", threads, max_waiting)
         self._large = _Lane("large POSTs", min(LARGE_AT_ONCE, threads), max_waiting, LARGE_PATIENCE_SECONDS)
         # As many of these wait as there are connections.
-        self._others = _Lane("requests other than POSTs", max(SPARE, threads // 4), float("inf"))
+        self._others = _Lane("requests other than POSTs", others_at_once(threads), float("inf"))
         self._open = _Lane("open requests", OPEN, float("inf"))
         self._lanes = (self._posts, self._large, self._others, self._open)
         self._lock = threading.Lock()

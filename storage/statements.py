@@ -55,10 +55,10 @@ class Columns:
         return ", ".join(f"COALESCE(SUM({name}), 0)" for member in SUMS for name in self.of(member))
 
     def whole(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Put the sums' parts together."""
-        if not self.parted:
-            return tuple(row)
+        """Put the sums' parts together, and make them integers: PostgreSQL's sum of bigints is a numeric."""
         at = len(self.members)
+        if not self.parted:
+            return (*row[:at], *map(int, row[at:]))
         parts = row[at:]
         return (*row[:at], *((high << LOW_BITS) + low for high, low in zip(parts[::2], parts[1::2], strict=True)))
 

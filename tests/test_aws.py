@@ -1,7 +1,8 @@
 """The Lambda edge alone: its events, its two functions, its limit."""
 
+import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 import handlers.aws
 import storage.lazy
 from handlers.access import ANYBODY
+from handlers.question import Question, Row
 from handlers.record import FlowStore
 from handlers.settings import Settings
+from handlers.web import Response
 from storage import LazyStore, SumStore
 from storage.engine import Engine, engine_of
 from tests.edges import EDGES, EVENTS, event
@@ -41,7 +44,11 @@ def test_the_golden_events_are_answered(kind: str) -> None:
 
     assert (posted["statusCode"], posted["body"]) == (201, '{"accepted":5,"flows":4}')
     assert (read["statusCode"], read["body"]) == (200, SAMPLE_HOUR_2.decode())
-    assert read["headers"] == {"Content-Type": "application/json", "X-Request-Id": read["headers"]["X-Request-Id"]}
+    assert read["headers"] == {
+        "Content-Type": "application/json",
+        "Vary": "Accept, Accept-Encoding",
+        "X-Request-Id": read["headers"]["X-Request-Id"],
+    }
     assert read["isBase64Encoded"] is False
 
 
@@ -134,6 +141,53 @@ def test_a_lone_surrogate_in_an_event_is_refused_as_bad_utf8() -> None:
 def test_an_event_that_is_no_request_is_an_error_of_the_function(asked: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="neither of a REST API nor of payload format 2"):
         handlers.aws.read(asked, None)
+
+
+@pytest.mark.parametrize("format", ["ndjson", "csv"])
+def test_a_stream_is_given_whole_or_refused_as_soon_as_it_is_too_large(
+    sum_store: SumStore,
+    format: str,  # noqa: A002
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = []
+
+    def rows(_: Question) -> Iterator[list[Row]]:
+        for number in range(1_000):
+            made.append(number)
+            yield [("foo", "bar", "vpc-0", hour, 1, 1, 1) for hour in range(1_000)]
+
+    def stream(query: str) -> dict[str, Any]:
+        return handlers.aws.read(event("http_api_get") | {"rawQueryString": f"hour=1&format={format}{query}"}, None)
+
+    whole = stream("")
+    monkeypatch.setattr(sum_store, "stream", rows)
+    refused = stream("")
+
+    assert (whole["statusCode"], whole["isBase64Encoded"]) == (200, False)
+    assert refused["statusCode"] == 422
+    assert from_json(refused["body"].encode())["errors"][0]["loc"] == ["query", "size"]
+    assert 50 < len(made) < 400
+
+
+def test_what_is_packed_goes_in_base64_and_counts_as_that(sum_store: SumStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = bytes(range(256)) * 1_024
+    asked = Response(200, body, content_type="application/octet-stream", binary=True)
+    monkeypatch.setattr(handlers.aws, "answer", lambda *_: asked)
+    given = handlers.aws.read(event("http_api_get"), None)
+    monkeypatch.setattr(handlers.aws, "answer", lambda *_: asked._replace(body=body * 18))
+    refused = handlers.aws.read(event("http_api_get"), None)
+
+    assert (given["statusCode"], given["isBase64Encoded"]) == (200, True)
+    assert base64.b64decode(given["body"]) == body
+    assert refused["statusCode"] == 422
+
+
+def test_a_304_has_neither_type_nor_content(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers.aws, "answer", lambda *_: Response(304, b"", (("ETag", 'W/"x"'),)))
+
+    given = handlers.aws.read(event("http_api_get"), None)
+
+    assert given == {"statusCode": 304, "headers": {"ETag": 'W/"x"'}, "body": "", "isBase64Encoded": False}
 
 
 def page_of(sum_store: SumStore, name: str, size: int) -> dict[str, Any]:

@@ -30,7 +30,7 @@ SORTS = (
 )
 UNKNOWN = (
     "Unknown parameter; there are hour, from, to, src_app, dest_app, vpc_id, app, group_by, include, direction, sort, "
-    "top, page, size, cursor"
+    "top, page, size, cursor, format"
 )
 BY_KEY = tuple(Sort(name) for name in KEY)
 

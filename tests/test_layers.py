@@ -27,6 +27,7 @@ MAY_IMPORT = {
 ALONE = {
     "handlers/aws.py": {"storage"},
     "handlers/compression.py": {"zstandard"},
+    "handlers/formats/parquet.py": {"pyarrow"},
     "handlers/metrics.py": {"prometheus_client"},
 }
 FILES = sorted(str(path.relative_to(ROOT)) for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))

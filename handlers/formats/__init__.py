@@ -1,4 +1,4 @@
-"""What a body may be: by its media type, bytes -> flow records. Each type is a module of its own."""
+"""What a body may be: by its media type, bytes <-> records. Each type is a module of its own."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,6 +10,8 @@ from handlers.web import Request, RequestError
 JSON = "application/json"
 LINES = "application/x-ndjson"
 TABLE = "text/csv"
+PARQUET = "application/vnd.apache.parquet"
+"""What only answers may be."""
 
 Decoder = Callable[[bytes, int, bool], Batch]
 """Called with the body, MAX_BATCH_FLOWS, and whether bad records shall be left out. Raises RequestError 422 or 406."""

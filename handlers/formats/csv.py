@@ -2,13 +2,14 @@
 
 import csv
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from handlers.batch import Batch
 from handlers.diagnose import Found, check_utf8, read_record, sifted_batch
 from handlers.formats.ndjson import lines_of
+from handlers.formats.rows import Row, portions
 from handlers.record import FlowRecord
 from handlers.web import Fault, invalid
 
@@ -20,6 +21,34 @@ def decode_table(body: bytes, max_flows: int, lenient: bool) -> Batch:
     """Read a flow object from each row. Raises RequestError 422 or 406; errors tell their ``line``."""
     check_utf8(body)
     return sifted_batch(_found(body), max_flows, lenient)
+
+
+def write_table(members: Sequence[str], chunks: Iterable[Sequence[Row]]) -> Iterator[bytes]:
+    """Write a header line and a line a row, some at a time, as ``decode_table`` reads them; None is an empty field.
+
+    Lines end with CR LF, so that either is quoted within a name. Names are given as they are: a spreadsheet may take
+    one for a formula, and whoever changed it would count another flow when it is posted again.
+    """
+    head = _lines([members])
+    for rows in portions(chunks):
+        yield head + _lines(rows)
+        head = b""
+    if head:
+        yield head
+
+
+def _lines(rows: Sequence[Sequence[object]]) -> bytes:
+    sink = _Sink()
+    csv.writer(sink, lineterminator="\r\n").writerows(rows)
+    return "".join(sink.parts).encode()
+
+
+class _Sink:
+    """Where the library writes to: a list, by its own method."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.write = self.parts.append
 
 
 def _found(body: bytes) -> Iterator[Found]:

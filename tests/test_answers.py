@@ -1,0 +1,256 @@
+"""Answers in every format, through every edge and over every engine."""
+
+import csv
+import gzip
+import io
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from handlers.accept import MEDIA
+from handlers.record import MAX_INTEGER
+from handlers.routes import answer
+from handlers.settings import Settings
+from handlers.web import Request
+from storage import SumStore
+from tests.edges import Answer, Ask
+from tests.factories import SAMPLE, SAMPLE_HOUR_2, from_json, make_flow, make_sum, to_json
+
+JSON = {"Content-Type": "application/json"}
+ODD = ["=1+1", 'a"b', "a,b", "a\nb", "a\r\nb", "\r", " a ", "é😀", "\ufeff", "'", "\t", "null", "1"]
+
+
+def read_rows(media: str, body: bytes) -> list[dict[str, Any]]:
+    """Read an answer's rows, by another reader than ours."""
+    if media == "parquet":
+        found: list[dict[str, Any]] = pyarrow.parquet.read_table(io.BytesIO(body)).to_pylist()
+        return found
+    if media == "ndjson":
+        return [from_json(line) for line in body.splitlines()]
+    numbers = {"hour", "bytes_rx", "bytes_tx", "records"}
+    rows = csv.DictReader(io.StringIO(body.decode(), newline=""))
+    return [{k: (int(v) if k in numbers else v) if v else None for k, v in row.items()} for row in rows]
+
+
+@pytest.fixture
+def sample(ask: Ask) -> None:
+    ask("POST", "/flows", to_json(SAMPLE), JSON)
+
+
+@pytest.mark.usefixtures("sample")
+@pytest.mark.parametrize("accept", [None, "*/*", "application/json", "text/html, */*;q=0.1"])
+def test_json_is_given_to_the_byte_unless_another_format_is_wanted(ask: Ask, accept: str | None) -> None:
+    read = ask("GET", "/flows?hour=2", b"", {} if accept is None else {"Accept": accept})
+
+    assert (read.status, read.body) == (200, SAMPLE_HOUR_2)
+    assert read.headers["vary"] == "Accept, Accept-Encoding"
+    assert "content-encoding" not in read.headers
+
+
+@pytest.mark.usefixtures("sample")
+def test_lines_and_tables_are_these(ask: Ask) -> None:
+    lines = ask("GET", "/flows?hour=2", b"", {"Accept": "application/x-ndjson"})
+    table = ask("GET", "/flows?hour=2", b"", {"Accept": "text/csv"})
+
+    assert (lines.status, lines.headers["content-type"]) == (200, "application/x-ndjson")
+    assert lines.body == (
+        b'{"src_app":"baz","dest_app":"qux","vpc_id":"vpc-0","hour":2,"bytes_rx":500,"bytes_tx":100}\n'
+        b'{"src_app":"baz","dest_app":"qux","vpc_id":"vpc-1","hour":2,"bytes_rx":500,"bytes_tx":100}\n'
+    )
+    assert (table.status, table.headers["content-type"]) == (200, "text/csv; charset=utf-8; header=present")
+    assert table.body == (
+        b"src_app,dest_app,vpc_id,hour,bytes_rx,bytes_tx\r\nbaz,qux,vpc-0,2,500,100\r\nbaz,qux,vpc-1,2,500,100\r\n"
+    )
+
+
+@pytest.mark.usefixtures("sample")
+@pytest.mark.parametrize("format", ["ndjson", "csv", "parquet"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from=0",
+        "from=0&size=2",
+        "from=0&page=2&size=2",
+        "from=0&include=records&sort=-bytes_rx",
+        "from=0&group_by=hour,src_app",
+        "from=0&group_by=total",
+        "from=0&direction=both&vpc_id=vpc-0",
+        "from=0&cursor=&size=3",
+        "hour=9",
+    ],
+)
+def test_every_format_has_the_rows_that_json_has(ask: Ask, query: str, format: str) -> None:  # noqa: A002
+    items = ask("GET", f"/flows?{query}").json["items"]
+    read = ask("GET", f"/flows?{query}&format={format}")
+
+    assert (read.status, read.headers["content-type"]) == (200, MEDIA[format])  # type: ignore[index]
+    assert read_rows(format, read.body) == items
+
+
+@pytest.mark.usefixtures("sample")
+@pytest.mark.parametrize("format", ["ndjson", "csv", "parquet"])
+def test_the_rest_comes_last_without_names(ask: Ask, format: str) -> None:  # noqa: A002
+    first, rest = read_rows(format, ask("GET", f"/flows?from=0&group_by=src_app&top=1&format={format}").body)
+
+    assert first == {"src_app": "baz", "bytes_rx": 1500, "bytes_tx": 300, "records": 3}
+    assert rest == {"src_app": None, "bytes_rx": 900, "bytes_tx": 300, "records": 2}
+
+
+@pytest.mark.usefixtures("sample")
+def test_names_come_in_every_format_and_a_graph_in_one(ask: Ask) -> None:
+    assert ask("GET", "/apps?format=csv").body.startswith(b"app,bytes_rx,bytes_tx,records\r\nbar,300,900,2\r\n")
+    assert ask("GET", "/vpcs", b"", {"Accept": "text/csv"}).body.count(b"\r\n") == 3
+    assert ask("GET", "/graph?hour=1&format=csv").status == 422
+
+
+@pytest.mark.parametrize("format", ["ndjson", "csv", "parquet"])
+def test_without_a_page_every_row_is_given(ask: Ask, sum_store: SumStore, format: str) -> None:  # noqa: A002
+    sum_store.add([make_sum(f"app-{number:05}", bytes_rx=number) for number in range(2_500)])
+
+    every = read_rows(format, ask("GET", f"/flows?hour=1&format={format}").body)
+    page = read_rows(format, ask("GET", f"/flows?hour=1&size=7&page=3&format={format}").body)
+
+    assert [row["bytes_rx"] for row in every] == list(range(2_500))
+    assert page == every[14:21]
+
+
+@pytest.mark.parametrize("format", ["json", "ndjson", "csv", "parquet"])
+def test_sums_beyond_64_bits_are_told_to_the_last_digit(ask: Ask, sum_store: SumStore, format: str) -> None:  # noqa: A002
+    sum_store.add([make_sum(f"app-{number}", bytes_rx=MAX_INTEGER, bytes_tx=1) for number in range(5)])
+    exact = 5 * MAX_INTEGER
+
+    read = ask("GET", f"/flows?hour=1&group_by=total&format={format}")
+    top = ask("GET", f"/flows?hour=1&top=1&format={format}")
+
+    assert exact > 2**65
+    if format == "json":
+        assert f'"bytes_rx":{exact},"bytes_tx":5' in read.body.decode()
+        assert f'"other":{{"rows":4,"bytes_rx":{4 * MAX_INTEGER},"bytes_tx":4}}' in top.body.decode()
+    else:
+        assert int(_row(read, format)["bytes_rx"]) == exact
+        assert int(read_rows(format, top.body)[-1]["bytes_rx"]) == 4 * MAX_INTEGER
+
+
+def _row(read: Answer, format: str) -> dict[str, Any]:  # noqa: A002
+    if format == "ndjson":
+        # By a reader that keeps large integers.
+        import json
+
+        found: dict[str, Any] = json.loads(read.body)
+        return found
+    (row,) = read_rows(format, read.body)
+    return row
+
+
+def test_parquet_has_integers_where_they_are_sure_to_fit_and_decimals_elsewhere(ask: Ask) -> None:
+    ask("POST", "/flows", to_json(SAMPLE), JSON)
+
+    def types(query: str) -> dict[str, str]:
+        read = ask("GET", f"/flows?{query}&format=parquet")
+        return {field.name: str(field.type) for field in pyarrow.parquet.read_schema(io.BytesIO(read.body))}
+
+    names = {"src_app": "string", "dest_app": "string", "vpc_id": "string", "hour": "int64"}
+    wide = {"bytes_rx": "decimal128(38, 0)", "bytes_tx": "decimal128(38, 0)"}
+    assert types("hour=1") == {**names, "bytes_rx": "int64", "bytes_tx": "int64"}
+    assert types("hour=1&direction=both") == {**names, **wide}
+    assert types("hour=1&group_by=hour") == {"hour": "int64", **wide, "records": "decimal128(38, 0)"}
+
+
+@pytest.mark.usefixtures("sample")
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        ("/flows?hour=1", {"Accept": "text/html"}, 406),
+        ("/flows?hour=1", {"Accept-Encoding": "identity;q=0"}, 406),
+        ("/flows?hour=1&format=xml", {}, 422),
+        ("/flows?hour=1&format=", {}, 422),
+        ("/flows?hour=1&format=csv&format=csv", {}, 422),
+        ("/flows?hour=x", {"Accept": "text/html"}, 422),
+        ("/nowhere", {"Accept": "text/html"}, 404),
+        ("/flows?hour=1&format=csv", {"Accept": "text/html"}, 200),
+    ],
+)
+def test_what_cannot_be_given_is_an_error_of_the_usual_shape(
+    ask: Ask, target: str, headers: dict[str, str], status: int
+) -> None:
+    read = ask("GET", target, b"", headers)
+
+    assert read.status == status
+    if status != 200:
+        assert read.headers["content-type"] == "application/json"
+        assert read.json["status_code"] == status
+
+
+def test_a_post_is_answered_in_json_whatever_is_accepted(ask: Ask) -> None:
+    headers = {**JSON, "Accept": "text/csv", "Accept-Encoding": "gzip"}
+
+    posted = ask("POST", "/flows", to_json(SAMPLE), headers)
+
+    assert (posted.status, posted.body) == (201, b'{"accepted":5,"flows":4}')
+    assert "vary" not in posted.headers
+
+
+@pytest.mark.parametrize(
+    "query", ["hour=1&size=1000", "hour=1&size=100&page=2", "hour=1&format=csv", "hour=1&format=ndjson"]
+)
+def test_a_long_answer_is_packed_where_gzip_is_accepted(ask: Ask, sum_store: SumStore, query: str) -> None:
+    sum_store.add([make_sum(f"app-{number:05}") for number in range(2_000)])
+
+    packed = ask("GET", f"/flows?{query}", b"", {"Accept-Encoding": "gzip, deflate, br"})
+
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["vary"] == "Accept, Accept-Encoding"
+    assert gzip.decompress(packed.body) == ask("GET", f"/flows?{query}").body
+    assert len(packed.body) < 20_000
+
+
+@pytest.mark.usefixtures("sample")
+def test_what_is_short_or_packed_already_is_packed_only_where_it_must_be(ask: Ask) -> None:
+    for target in ("/flows?hour=2", "/flows?hour=2&format=parquet", "/flows?hour=2&format=csv&size=5"):
+        plain = ask("GET", target, b"", {"Accept-Encoding": "gzip"})
+        packed = ask("GET", target, b"", {"Accept-Encoding": "gzip, identity;q=0"})
+
+        assert "content-encoding" not in plain.headers
+        assert packed.headers["content-encoding"] == "gzip"
+        assert gzip.decompress(packed.body) == plain.body
+
+
+names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=5)
+numbers = st.integers(0, 2**40)
+flow = st.builds(
+    make_flow,
+    src_app=names | st.sampled_from(ODD),
+    dest_app=names | st.sampled_from(ODD),
+    vpc_id=names,
+    hour=st.integers(0, 3),
+    bytes_tx=numbers,
+    bytes_rx=numbers,
+)
+
+
+@examples(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(st.lists(flow, max_size=12), st.sampled_from([("ndjson", "application/x-ndjson"), ("csv", "text/csv")]))
+def test_what_is_given_out_can_be_posted_again_and_doubles_every_sum(
+    sum_store: SumStore, flows: list[dict[str, Any]], media: tuple[str, str]
+) -> None:
+    def send(method: str, query: str, body: bytes = b"", kind: str = "application/json") -> Any:
+        request = Request(method, "/flows", query, {"content-type": kind}, body)
+        return answer(request, sum_store, Settings(default_page_size=100))
+
+    sum_store.clear()
+    assert send("POST", "", to_json(flows)).status == 201
+    before = from_json(send("GET", "from=0").body)["items"]
+    streamed = send("GET", f"from=0&format={media[0]}")
+    body = b"".join(streamed.chunks)
+    streamed.chunks.close()
+
+    assert send("POST", "", body, media[1]).status == 201
+    after = from_json(send("GET", "from=0").body)["items"]
+
+    doubled = [{**item, "bytes_rx": 2 * item["bytes_rx"], "bytes_tx": 2 * item["bytes_tx"]} for item in before]
+    assert after == doubled
+    assert streamed.chunks.records == len(before)
