@@ -11,6 +11,7 @@ from handlers.formats import decoder_of
 from handlers.idempotency import delivery_of, read_key, replay, replay_if_known
 from handlers.prefer import LENIENT, prefers_lenient
 from handlers.query import parse_hour_query
+from handlers.question import Hours
 from handlers.record import AlreadyDelivered, Delivery, FlowStore
 from handlers.settings import Settings
 from handlers.web import TOO_MANY, Request, RequestError, Response
@@ -60,7 +61,7 @@ def get_flows(request: Request, store: FlowStore, settings: Settings) -> Respons
 
     from handlers.table import answer_unless_known
 
-    return answer_unless_known(request, shape, asked, None, page)
+    return answer_unless_known(request, shape, asked, lambda: store.version(Hours((asked.hour,))), page)
 
 
 def ingest(batch: Batch, request: Request, key: str | None, store: FlowStore, settings: Settings) -> Response:

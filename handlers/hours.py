@@ -1,5 +1,6 @@
 """GET /hours: the hours that have sums, with their totals, newest first."""
 
+from handlers.accept import shape_of
 from handlers.language import read_hours_query
 from handlers.record import FlowStore
 from handlers.settings import Settings
@@ -10,8 +11,17 @@ _MEMBERS = ("hour", "bytes_rx", "bytes_tx", "records", "flows")
 
 
 def get_hours(request: Request, store: FlowStore, settings: Settings) -> Response:
-    """Answer with hours by their kept totals. Raises RequestError 422 on a bad query, and what the store raises."""
-    hours, page, size = read_hours_query(request.query, settings)
-    total, found = store.hours(hours, (page - 1) * size, size)
-    rows = [(each.hour, each.bytes_rx, each.bytes_tx, each.records, each.flows) for each in found]
-    return answer_table(Table(_MEMBERS, (rows,), {"total": total, "page": page, "size": size}))
+    """Answer with hours by their kept totals.
+
+    It is a page in any format: there are not so many. Raises RequestError 422 on a bad query, 406 where no format would
+    be accepted, and what the store raises.
+    """
+    asked = read_hours_query(request.query, settings)
+    shape = shape_of(request, asked.format)
+
+    def ask() -> Table:
+        total, found = store.hours(asked.hours, (asked.page - 1) * asked.size, asked.size)
+        rows = [(each.hour, each.bytes_rx, each.bytes_tx, each.records, each.flows) for each in found]
+        return Table(_MEMBERS, (rows,), {"total": total, "page": asked.page, "size": asked.size})
+
+    return answer_table(request, shape, asked, lambda: store.version(asked.hours), ask)

@@ -91,11 +91,20 @@ def read_graph_query(query: str, settings: Settings, most: int) -> Asked:
     return ordered(question, True, {"top": min(most, settings.max_page_size), **given}, settings)
 
 
-def read_hours_query(query: str, settings: Settings) -> tuple[Hours, int, int]:
+class AskedHours(NamedTuple):
+    """Which hours, and which page of them."""
+
+    hours: Hours
+    page: int
+    size: int
+    format: "Format | None" = None
+
+
+def read_hours_query(query: str, settings: Settings) -> AskedHours:
     """Read a query of GET /hours: which hours, the page and its size. Raises RequestError (422)."""
     given = read_query(query, hours_parameters(settings))
     page, size = _page(given, settings)
-    return hours_of(given), page, size
+    return AskedHours(hours_of(given), page, size, given.get("format"))
 
 
 def hours_of(given: Mapping[str, Any]) -> Hours:

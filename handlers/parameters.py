@@ -176,7 +176,7 @@ def graph_parameters(settings: Settings) -> tuple[Parameter, ...]:
 
 def hours_parameters(settings: Settings) -> tuple[Parameter, ...]:
     """List the parameters of GET /hours."""
-    return (*times(), *pages(settings))
+    return (*times(), *pages(settings), formats())
 
 
 def _read_prefix(value: str) -> str:

@@ -32,7 +32,7 @@ def answer_asked(request: Request, asked: Asked, store: FlowStore) -> Response:
         found = store.ask(asked.question)
         return _walked(asked, found, request.query) if asked.by_cursor else told(asked, found)
 
-    return answer_table(request, shape, asked, None, ask)
+    return answer_table(request, shape, asked, lambda: store.version(asked.question.hours), ask)
 
 
 def _streamed(asked: Asked, store: FlowStore) -> Table:

@@ -5,6 +5,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from handlers.accept import MEDIA, VARY, Format, Shape
+from handlers.etag import etag_of, is_known
 from handlers.formats.rows import Row, write_items, write_lines
 from handlers.stream import Stream
 from handlers.web import Request, Response
@@ -38,15 +39,13 @@ class Table(NamedTuple):
     """Whether every number is known to be at most 2^63-1."""
 
 
-def answer_table(
-    request: Request, shape: Shape, asked: object, version: Version | None, ask: Callable[[], Table]
-) -> Response:
+def answer_table(request: Request, shape: Shape, asked: object, version: Version, ask: Callable[[], Table]) -> Response:
     """Answer a question by the table that ``ask`` gives; see ``answer_unless_known``."""
     return answer_unless_known(request, shape, asked, version, lambda: _answer(ask(), shape))
 
 
 def answer_unless_known(
-    request: Request, shape: Shape, asked: object, version: Version | None, answer: Callable[[], Response]
+    request: Request, shape: Shape, asked: object, version: Version, answer: Callable[[], Response]
 ) -> Response:
     """Answer a question in a form, or with 304 where the caller has that answer already.
 
@@ -54,15 +53,10 @@ def answer_unless_known(
     is about, and is asked before they are, so that no validator is newer than its answer. ``answer`` makes the
     answer, unless it is known. Raises what both raise.
     """
-    headers: tuple[tuple[str, str], ...] = (VARY,)
-    if version is not None:
-        # Imported where it is needed: a function that only counts starts the sooner without.
-        from handlers.etag import etag_of, is_known
-
-        etag = etag_of(version(), repr(asked), shape)
-        headers = (VARY, ("ETag", etag), _KEPT_BY_ONE if request.caller else _KEPT)
-        if (known := request.headers.get("if-none-match")) is not None and is_known(etag, known):
-            return Response(304, b"", headers)
+    etag = etag_of(version(), repr(asked), shape)
+    headers = (VARY, ("ETag", etag), _KEPT_BY_ONE if request.caller else _KEPT)
+    if (known := request.headers.get("if-none-match")) is not None and is_known(etag, known):
+        return Response(304, b"", headers)
     response = _packed(answer(), shape) if shape.gzip else answer()
     return response._replace(headers=(*headers, *response.headers))
 

@@ -185,6 +185,48 @@ def test_what_cannot_be_given_is_an_error_of_the_usual_shape(
         assert read.json["status_code"] == status
 
 
+VALIDATED = ["/flows?hour=1", "/flows?from=1&format=csv", "/flows?hour=1&group_by=src_app", "/hours", "/apps?hour=1"]
+
+
+@pytest.mark.usefixtures("sample")
+@pytest.mark.parametrize("target", VALIDATED)
+def test_who_has_an_answer_already_is_told_so_until_something_of_its_hours_is_written(ask: Ask, target: str) -> None:
+    first = ask("GET", target)
+    known = {"If-None-Match": first.headers["etag"]}
+    ask("POST", "/flows", to_json([make_flow(hour=1 if target == "/hours" else 7)]), JSON)
+    other = ask("GET", target, b"", known)
+    ask("POST", "/flows", to_json([make_flow()]), JSON)
+    changed = ask("GET", target, b"", known)
+
+    assert first.headers["cache-control"] == "no-cache"
+    if target not in ("/hours", "/flows?from=1&format=csv"):
+        assert (other.status, other.body) == (304, b"")
+        assert other.headers["etag"] == first.headers["etag"]
+        assert other.headers["vary"] == first.headers["vary"]
+        assert not {"content-type", "content-length"} & set(other.headers)
+    assert changed.status == 200
+    assert changed.body != first.body
+    assert ask("GET", target, b"", {"If-None-Match": changed.headers["etag"]}).status == 304
+    assert ask("GET", target, b"", {"If-None-Match": f'"x", {changed.headers["etag"]}'}).status == 304
+    assert ask("GET", target, b"", {"If-None-Match": "*"}).status == 304
+
+
+@pytest.mark.usefixtures("sample")
+def test_every_form_of_an_answer_has_a_validator_of_its_own(ask: Ask) -> None:
+    forms = [
+        {"Accept": media, "Accept-Encoding": coding} for media in MEDIA.values() for coding in ("gzip", "identity")
+    ]
+
+    told = [ask("GET", "/flows?hour=1", b"", form).headers["etag"] for form in forms]
+
+    assert len(set(told)) == 8
+    assert ask("GET", "/flows?hour=1").headers["etag"] in told
+    assert ask("GET", "/flows?hour=1&page=1").headers["etag"] in told
+    assert ask("GET", "/flows?hour=1&page=2").headers["etag"] not in told
+    assert ask("GET", "/flows?hour=x", b"", {"If-None-Match": "*"}).status == 422
+    assert ask("GET", "/flows?hour=1", b"", {"If-None-Match": "*", "Accept": "image/*"}).status == 406
+
+
 def test_a_post_is_answered_in_json_whatever_is_accepted(ask: Ask) -> None:
     headers = {**JSON, "Accept": "text/csv", "Accept-Encoding": "gzip"}
 

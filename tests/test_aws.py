@@ -44,11 +44,7 @@ def test_the_golden_events_are_answered(kind: str) -> None:
 
     assert (posted["statusCode"], posted["body"]) == (201, '{"accepted":5,"flows":4}')
     assert (read["statusCode"], read["body"]) == (200, SAMPLE_HOUR_2.decode())
-    assert read["headers"] == {
-        "Content-Type": "application/json",
-        "Vary": "Accept, Accept-Encoding",
-        "X-Request-Id": read["headers"]["X-Request-Id"],
-    }
+    assert set(read["headers"]) == {"Content-Type", "Vary", "ETag", "Cache-Control", "X-Request-Id"}
     assert read["isBase64Encoded"] is False
 
 

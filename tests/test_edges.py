@@ -131,6 +131,7 @@ REQUESTS = {
     "two filters of a kind": ("GET", "/flows?from=0&app=!fo*&app=%3Dbaz&group_by=src_app,hour", b"", {}),
     "the first and the rest": ("GET", "/flows?from=0&top=1&direction=both", b"", {}),
     "a cursor": ("GET", "/flows?from=1970-01-01T01%3A00Z&cursor=&size=1", b"", {}),
+    "what is known already": ("GET", "/flows?from=0", b"", {"If-None-Match": "*"}),
     "hours": ("GET", "/hours?from=1", b"", {}),
     "rows as lines": ("GET", "/flows?from=0", b"", {"Accept": "application/x-ndjson"}),
     "a table, packed": ("GET", "/flows?from=0&format=csv", b"", {"Accept-Encoding": "gzip, identity;q=0"}),

@@ -40,7 +40,8 @@ def test_the_sample_comes_out_to_the_byte(store: FlowStore, settings: Settings) 
     read = get_flows(Request("GET", "/flows", "hour=2"), store, settings)
 
     assert posted == Response(201, b'{"accepted":5,"flows":4}', records=5)
-    assert read == Response(200, SAMPLE_HOUR_2, (("Vary", "Accept, Accept-Encoding"),), records=2)
+    assert read._replace(headers=()) == Response(200, SAMPLE_HOUR_2, records=2)
+    assert list(dict(read.headers)) == ["Vary", "ETag", "Cache-Control"]
 
 
 def test_the_root_says_which_service_this_is(store: FlowStore, settings: Settings) -> None:

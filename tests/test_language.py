@@ -199,7 +199,7 @@ def test_other_reads_want_no_time_and_know_their_own_parameters() -> None:
     names = read_names_query("prefix=web", SETTINGS, "app").question
 
     assert (names.hours, names.prefix, names.members) == (Hours(), "web", ("app",))
-    assert read_hours_query("page=2&size=3", SETTINGS) == (Hours(), 2, 3)
+    assert read_hours_query("page=2&size=3", SETTINGS) == (Hours(), 2, 3, None)
     assert read_graph_query("from=0", SETTINGS, 50).question.limit == 50
     assert read_graph_query("from=0&top=3", SETTINGS, 50).question.limit == 3
     assert refused("", read_graph_query, 50)[0] == "hour"
