@@ -12,7 +12,7 @@ from handlers.idempotency import delivery_of, read_key, replay, replay_if_known
 from handlers.prefer import LENIENT, prefers_lenient
 from handlers.query import parse_hour_query
 from handlers.question import Hours
-from handlers.record import AlreadyDelivered, Delivery, FlowStore
+from handlers.record import AlreadyDelivered, Delivery, FlowStore, HourPage
 from handlers.settings import Settings
 from handlers.web import TOO_MANY, Request, RequestError, Response
 
@@ -55,13 +55,22 @@ def get_flows(request: Request, store: FlowStore, settings: Settings) -> Respons
 
         return read_flows(request, store, settings)
 
+    def read() -> HourPage:
+        return store.read(asked.hour, asked.offset, asked.size)
+
+    # One statement tells the sums and their version. Where they may be known already, the version alone comes first.
+    found = None if "if-none-match" in request.headers else read()
+
     def page() -> Response:
-        found = store.read(asked.hour, asked.offset, asked.size)
-        return Response(200, encode(flow_page(found, asked.page, asked.size)), records=len(found.sums))
+        shown = found or read()
+        return Response(200, encode(flow_page(shown, asked.page, asked.size)), records=len(shown.sums))
 
     from handlers.table import answer_unless_known
 
-    return answer_unless_known(request, shape, asked, lambda: store.version(Hours((asked.hour,))), page)
+    def version() -> str:
+        return found.version if found else store.version(Hours((asked.hour,)))
+
+    return answer_unless_known(request, shape, asked, version, page)
 
 
 def ingest(batch: Batch, request: Request, key: str | None, store: FlowStore, settings: Settings) -> Response:

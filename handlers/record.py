@@ -59,6 +59,8 @@ class HourPage(NamedTuple):
 
     total: int
     sums: list[FlowSum]
+    version: str
+    """The hour's, of the same moment; see FlowStore."""
 
 
 class HourTotal(NamedTuple):

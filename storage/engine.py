@@ -9,7 +9,9 @@ import msgspec
 
 from handlers.record import Delivery, FlowSum, HourPage
 from storage.retention import Names
+from storage.totals import version_of
 
+_COUNTS = msgspec.json.Decoder(tuple[int, int, int | None, int | None])
 _ROWS = msgspec.json.Decoder(list[FlowSum])
 
 
@@ -75,7 +77,7 @@ class Engine(Protocol):
         ...
 
     def page(self, count_sql: str, rows_sql: str, hour: int, limit: int, offset: int) -> HourPage:
-        """Fetch what two queries find, of one moment: an hour's count, and ``limit`` of its sums from ``offset`` on.
+        """Fetch what two queries find, of one moment: ``page_counts``, and ``limit`` sums from ``offset`` on.
 
         Raises StoreUnavailable.
         """
@@ -155,9 +157,10 @@ def engine_of(url: str) -> Callable[[str, int, int], Engine]:
     )
 
 
-def read_page(total: int | None, rows: str | None) -> HourPage:
-    """Make a page of what a database gives: a kept count, and rows as one JSON value; either may be NULL."""
-    return HourPage(total or 0, _ROWS.decode(rows) if rows else [])
+def read_page(counts: str, rows: str | None) -> HourPage:
+    """Make a page of what a database gives: see ``page_counts``, and rows as one JSON value, which may be NULL."""
+    total, kept, *writes = _COUNTS.decode(counts)
+    return HourPage(total, _ROWS.decode(rows) if rows else [], version_of(kept, writes))
 
 
 def split_url(url: str) -> SplitResult:

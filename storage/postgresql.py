@@ -206,7 +206,7 @@ class PostgresqlEngine:
         return SumTooLarge(min(found)) if found else StoreUnavailable("a sum was too large, and is no more")
 
     def page(self, count_sql: str, rows_sql: str, hour: int, limit: int, offset: int) -> HourPage:
-        """Fetch count and rows as one row of one statement, the rows as JSON.
+        """Fetch counts and rows as one row of one statement, both as JSON.
 
         A sorted subquery keeps its order in the aggregate; the contract suite would tell if it did not. Several
         statements in a transaction of one moment would each give up the interpreter lock: measured half the pages a
@@ -214,8 +214,8 @@ class PostgresqlEngine:
         """
         items = self.dialect.listed(SUM_COLUMNS, rows_sql)
         sql = f"SELECT * FROM ({count_sql}) AS counted, ({items}) AS page"
-        ((total, found),) = self.fetch(sql, (hour, hour, limit, offset))
-        return read_page(total, found)
+        ((counts, found),) = self.fetch(sql, (hour, hour, limit, offset))
+        return read_page(counts, found)
 
     def count(self, count_sql: str, *parameters: int) -> int:
         """Fetch a sum of slots."""

@@ -153,15 +153,15 @@ class SqliteEngine:
         raise AssertionError("rows that were refused together were taken one by one")
 
     def page(self, count_sql: str, rows_sql: str, hour: int, limit: int, offset: int) -> HourPage:
-        """Fetch count and rows as one row of one statement, the rows as JSON.
+        """Fetch counts and rows as one row of one statement, both as JSON.
 
         An ordered subquery with a limit keeps its order in the aggregate; the contract suite would tell if it did not.
         Row by row, each would give up the interpreter lock: measured a sixth of the pages a second from 16
         connections.
         """
         sql = f"SELECT ({count_sql}), ({self.dialect.listed(SUM_COLUMNS, rows_sql)})"
-        ((total, found),) = self.fetch(sql, (hour, hour, limit, offset))
-        return read_page(total, found)
+        ((counts, found),) = self.fetch(sql, (hour, hour, limit, offset))
+        return read_page(counts, found)
 
     def count(self, count_sql: str, *parameters: int) -> int:
         """Fetch a kept count."""

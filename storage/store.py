@@ -32,6 +32,7 @@ class SumStore:
         # PostgreSQL's sum of bigints is a numeric.
         kept = HourCount.select(fn.SUM(HourCount.flows).cast("bigint")).where(HourCount.hour == hour)
         self._count_sql = engine.sql(kept)
+        self._page_sql = totals.page_counts(engine.dialect)
         self._sums_sql = engine.sql(HourCount.select(fn.SUM(HourCount.flows).cast("bigint")))
         self._forwards_sql = engine.sql(forwards)
         self._backwards_sql = engine.sql(backwards)
@@ -50,14 +51,14 @@ class SumStore:
         # An offset is walked row by row: a far page is walked to from the end, where that is nearer.
         total = self._engine.count(self._count_sql, hour) if offset > NEAR else 0
         if NEAR < offset >= total:
-            return HourPage(total, [])
+            return self._engine.page(self._page_sql, self._forwards_sql, hour, 0, 0)
         if offset > total // 2 > 0:
             here = min(limit, total - offset)
-            found = self._engine.page(self._count_sql, self._backwards_sql, hour, here, total - offset - here)
+            found = self._engine.page(self._page_sql, self._backwards_sql, hour, here, total - offset - here)
             # Where sums came in between, the place counted from the end is another.
             if found.total == total:
-                return HourPage(total, found.sums[::-1])
-        return self._engine.page(self._count_sql, self._forwards_sql, hour, limit, offset)
+                return found._replace(sums=found.sums[::-1])
+        return self._engine.page(self._page_sql, self._forwards_sql, hour, limit, offset)
 
     def ask(self, question: Question) -> Found:
         """Answer a question; see FlowStore."""

@@ -109,7 +109,18 @@ def version(engine: "Engine", asked: Hours) -> str:
     # In halves too: a hundred thousand hours may come in one batch.
     summed = f"CAST(sum(writes & {_LOW}) AS bigint), CAST(sum(writes >> {_BITS}) AS bigint)"
     ((rows, *writes),) = engine.fetch(f"SELECT count(*), {summed} FROM hour_count WHERE {condition}", parameters)
+    return version_of(rows, writes)
+
+
+def version_of(rows: int, writes: Sequence[int | None]) -> str:
+    """Make hours' version of their rows of ``hour_count``: how many there are, and the halves of all their writes."""
     return f"{rows:x}-{whole(writes)[0]:x}"
+
+
+def page_counts(dialect: "Dialect") -> str:
+    """Write the query for what a page tells of its hour, as JSON: its flows, and what its version is of."""
+    counts = f"coalesce(sum(flows), 0), count(*), sum(writes & {_LOW}), sum(writes >> {_BITS})"
+    return f"SELECT {dialect.array_as_json.format(counts)} FROM hour_count WHERE hour = {dialect.placeholder}"
 
 
 def bound(dialect: "Dialect", read: "Read", asked: Hours) -> int:

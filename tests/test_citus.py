@@ -83,7 +83,7 @@ def test_upserts_add_and_pages_across_shards_are_in_order(store: SumStore, count
     store.add(sums)
     store.add(sums)
 
-    assert store.read(1, 0, count) == (count, [(*row[:4], 2, 600, 200) for row in sums])
+    assert store.read(1, 0, count)[:2] == (count, [(*row[:4], 2, 600, 200) for row in sums])
     assert store.read(1, count - 7, 5).sums == [(*row[:4], 2, 600, 200) for row in sums[-7:-2]]
 
 
@@ -96,7 +96,7 @@ def test_a_sum_past_the_largest_is_refused_on_any_shard(store: SumStore, count: 
         store.add([make_sum(f"app-{number:05}", bytes_tx=1) for number in range(count)])
 
     assert caught.value.key == FlowKey(*stored[:4])
-    assert store.read(1, 0, 10) == (1, [stored])
+    assert store.read(1, 0, 10)[:2] == (1, [stored])
 
 
 def test_an_hour_is_removed_from_every_shard_in_parts(store: SumStore, monkeypatch: pytest.MonkeyPatch) -> None:

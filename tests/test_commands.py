@@ -161,7 +161,7 @@ def test_purging_removes_every_hour_and_the_log_of_writes(tmp_path: Path) -> Non
 
     assert ended.stdout.splitlines()[-1] == "Removed 1,200 flows from flows.db."
     store = open_store(f"sqlite:///{tmp_path}/flows.db")
-    assert store.read(1, 0, 1) == store.read(2, 0, 1) == (0, [])
+    assert store.read(1, 0, 1)[:2] == store.read(2, 0, 1)[:2] == (0, [])
     store.close()
 
 

@@ -31,7 +31,7 @@ def test_a_delivery_that_comes_again_is_known_with_its_answer_and_counts_nothing
         store.add(sums, [delivery._replace(answer=b"another")])
 
     assert caught.value.found == {delivery.name: delivery}
-    assert store.read(1, 0, count + 1) == (count, sums)
+    assert store.read(1, 0, count + 1)[:2] == (count, sums)
 
 
 def test_what_was_sent_before_under_a_key_is_told(store: FlowStore) -> None:
@@ -57,7 +57,7 @@ def test_a_batch_that_is_refused_leaves_no_delivery(store: FlowStore) -> None:
 
     store.add([make_sum()], [make_delivery()])
 
-    assert store.read(1, 0, 10) == (1, [make_sum()])
+    assert store.read(1, 0, 10)[:2] == (1, [make_sum()])
 
 
 @pytest.mark.parametrize("count", [1, 3_000])

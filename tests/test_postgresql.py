@@ -158,7 +158,7 @@ def test_an_error_that_passes_is_tried_again_and_the_batch_counted_once(
 
     sum_store.add(sums)
 
-    assert sum_store.read(1, 0, count) == (count, sums)
+    assert sum_store.read(1, 0, count)[:2] == (count, sums)
 
 
 @pytest.mark.parametrize("count", [1, COPY_FROM])
@@ -170,7 +170,7 @@ def test_a_connection_cut_before_the_commit_is_made_anew_and_the_batch_counted_o
 
     sum_store.add(sums)
 
-    assert sum_store.read(1, 0, count) == (count, sums)
+    assert sum_store.read(1, 0, count)[:2] == (count, sums)
 
 
 def test_a_connection_cut_during_the_commit_leaves_the_outcome_unknown_and_is_not_tried_again(
@@ -181,9 +181,9 @@ def test_a_connection_cut_during_the_commit_leaves_the_outcome_unknown_and_is_no
     with pytest.raises(OutcomeUnknown):
         sum_store.add([make_sum()])
 
-    assert sum_store.read(1, 0, 10) == (0, [])
+    assert sum_store.read(1, 0, 10)[:2] == (0, [])
     sum_store.add([make_sum()])
-    assert sum_store.read(1, 0, 10) == (1, [make_sum()])
+    assert sum_store.read(1, 0, 10)[:2] == (1, [make_sum()])
 
 
 @pytest.mark.parametrize("code", ["XX000", "08006", "57014"])
@@ -228,7 +228,7 @@ def test_a_server_that_hangs_is_unavailable(
         ask()
     monkeypatch.undo()
 
-    assert store.read(1, 0, 10) == (0, [])
+    assert store.read(1, 0, 10)[:2] == (0, [])
     store.close()
 
 
@@ -265,7 +265,7 @@ def test_after_a_failover_the_new_primary_is_found(sum_store: SumStore) -> None:
 
     sum_store.add([make_sum()])
 
-    assert sum_store.read(1, 0, 10) == (1, [make_sum()])
+    assert sum_store.read(1, 0, 10)[:2] == (1, [make_sum()])
 
 
 @pytest.mark.parametrize("timeout", ["idle_session_timeout", "idle_in_transaction_session_timeout"])
@@ -277,7 +277,7 @@ def test_a_connection_that_the_server_has_ended_for_idleness_is_made_anew(sum_st
     if timeout == "idle_session_timeout":
         until(lambda: bool(select([connection.fileno()], [], [], 0)[0]))
 
-    assert sum_store.read(1, 0, 10) == (0, [])
+    assert sum_store.read(1, 0, 10)[:2] == (0, [])
     sum_store.add([make_sum(f"app-{number:05}") for number in range(COPY_FROM)])
     assert sum_store.read(1, 0, 10).total == COPY_FROM
 
@@ -291,7 +291,7 @@ def test_stores_opened_together_make_the_tables_once_whatever_the_default_isolat
         stores = list(pool.map(open_store, [url] * 6))
 
     stores[0].add([make_sum()])
-    assert stores[1].read(1, 0, 10) == (1, [make_sum()])
+    assert stores[1].read(1, 0, 10)[:2] == (1, [make_sum()])
     for store in stores:
         store.close()
 
@@ -318,7 +318,7 @@ def test_a_table_of_the_batchs_name_does_no_harm(raw: Raw, database_url: str) ->
 
     store.add(sums)
 
-    assert store.read(1, 0, COPY_FROM) == (COPY_FROM, sums)
+    assert store.read(1, 0, COPY_FROM)[:2] == (COPY_FROM, sums)
     assert raw.execute("SELECT count(*) FROM flow_batch").fetchone() == (0,)
     store.close()
 
@@ -328,7 +328,7 @@ def test_a_commit_that_the_database_refuses_is_tried_again(raw: Raw, sum_store: 
 
     sum_store.add([make_sum()])
 
-    assert sum_store.read(1, 0, 10) == (1, [make_sum()])
+    assert sum_store.read(1, 0, 10)[:2] == (1, [make_sum()])
 
 
 def test_what_does_not_pass_is_not_tried_again_and_nothing_is_kept(raw: Raw, sum_store: SumStore) -> None:
@@ -337,7 +337,7 @@ def test_what_does_not_pass_is_not_tried_again_and_nothing_is_kept(raw: Raw, sum
     with pytest.raises(psycopg.errors.RaiseException):
         sum_store.add([make_sum("a"), make_sum("b")])
 
-    assert sum_store.read(1, 0, 10) == (0, [])
+    assert sum_store.read(1, 0, 10)[:2] == (0, [])
     assert raw.execute("SELECT last_value FROM calls").fetchone() == (2,)
 
 
@@ -354,7 +354,7 @@ def test_an_error_that_lasts_is_unavailable(
 
     raw.execute("DROP TRIGGER act ON flow_sum")
     sum_store.add([make_sum()])
-    assert sum_store.read(1, 0, 10) == (1, [make_sum()])
+    assert sum_store.read(1, 0, 10)[:2] == (1, [make_sum()])
 
 
 def test_a_row_that_another_locks_for_long_is_unavailable_and_then_available_again(
@@ -409,7 +409,7 @@ def test_writers_of_new_keys_in_one_hour_do_not_wait_for_one_another(sum_store: 
         for connection in (other, one):
             connection.execute("COMMIT")
 
-    assert sum_store.read(1, 0, 10) == (2, [make_sum("one"), make_sum("other")])
+    assert sum_store.read(1, 0, 10)[:2] == (2, [make_sum("one"), make_sum("other")])
 
 
 def test_a_restarted_server_is_connected_to_again(other_server: PostgreSQL) -> None:
@@ -478,7 +478,7 @@ def test_a_server_that_is_down_is_unavailable_and_then_available_again(
 
     store.add([make_sum()])
 
-    assert store.read(1, 0, 10) == (1, [make_sum()])
+    assert store.read(1, 0, 10)[:2] == (1, [make_sum()])
     store.close()
 
 
@@ -616,7 +616,7 @@ def test_a_database_of_an_older_version_is_migrated_and_keeps_its_sums(raw: Raw,
     store = open_store(database_url)
     store.add([make_sum()], [make_delivery()])
 
-    assert store.read(1, 0, 10) == (1, [make_sum(records=2, bytes_rx=600, bytes_tx=200)])
+    assert store.read(1, 0, 10)[:2] == (1, [make_sum(records=2, bytes_rx=600, bytes_tx=200)])
     assert store.hours(Hours(), 0, 10) == (1, [HourTotal(1, 1, 2, 600, 200)])
     assert raw.execute("SELECT version FROM flow_schema").fetchall() == [(len(STEPS),)]
     store.close()

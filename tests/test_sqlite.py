@@ -74,7 +74,7 @@ def test_a_database_of_an_older_version_is_migrated_and_its_sums_counted(tmp_pat
 
     store = open_store(f"sqlite:///{tmp_path}/old.db")
 
-    assert store.read(1, 0, 10) == (2, [make_sum("a"), make_sum("b")])
+    assert store.read(1, 0, 10)[:2] == (2, [make_sum("a"), make_sum("b")])
     store.add([make_sum("a"), make_sum("c")])
     assert store.read(1, 0, 10).total == 3
     assert store.read(2, 0, 10).total == 1
@@ -250,7 +250,7 @@ def test_a_database_locked_by_another_is_unavailable_and_then_available_again(
 
     store.add([make_sum()])
 
-    assert store.read(1, 0, 10) == (1, [make_sum()])
+    assert store.read(1, 0, 10)[:2] == (1, [make_sum()])
     store.close()
 
 
@@ -262,7 +262,7 @@ def test_a_full_database_is_unavailable_and_keeps_nothing_of_the_batch(sum_store
     with pytest.raises(StoreUnavailable):
         sum_store.add([make_sum(f"app-{number:05}") for number in range(20_000)])
 
-    assert sum_store.read(1, 0, 10) == (1, [make_sum()])
+    assert sum_store.read(1, 0, 10)[:2] == (1, [make_sum()])
     with sum_store._engine.writing() as connection:
         connection.execute("PRAGMA max_page_count = 1000000")
     sum_store.add([make_sum()])

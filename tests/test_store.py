@@ -36,7 +36,7 @@ def test_the_engine_named_in_the_header_is_the_one_in_use(sum_store: SumStore, e
 def test_what_was_added_is_read_back(store: FlowStore) -> None:
     store.add([make_sum(records=3)])
 
-    assert store.read(1, 0, 10) == (1, [make_sum(records=3)])
+    assert store.read(1, 0, 10)[:2] == (1, [make_sum(records=3)])
 
 
 def test_a_second_batch_adds_to_the_first(store: FlowStore) -> None:
@@ -49,13 +49,13 @@ def test_a_second_batch_adds_to_the_first(store: FlowStore) -> None:
 def test_an_hour_without_flows_is_empty(store: FlowStore) -> None:
     store.add([make_sum(hour=1)])
 
-    assert store.read(2, 0, 10) == (0, [])
+    assert store.read(2, 0, 10)[:2] == (0, [])
 
 
 def test_an_empty_batch_changes_nothing(store: FlowStore) -> None:
     store.add([])
 
-    assert store.read(1, 0, 10) == (0, [])
+    assert store.read(1, 0, 10)[:2] == (0, [])
 
 
 def test_each_part_of_the_key_tells_sums_apart(store: FlowStore) -> None:
@@ -122,7 +122,7 @@ def test_a_page_near_the_end_is_right_though_sums_came_in_while_it_was_looked_fo
 
     monkeypatch.setattr(sum_store._engine, "count", count_and_then)
 
-    assert sum_store.read(1, 2_980, 10) == (3_007, sums[2_980:2_990])
+    assert sum_store.read(1, 2_980, 10)[:2] == (3_007, sums[2_980:2_990])
     assert sum_store.read(1, 3_000, 10).sums == [(*s[:4], 2, 600, 200) for s in late]
 
 
@@ -130,7 +130,7 @@ def test_a_page_near_the_end_is_right_though_sums_came_in_while_it_was_looked_fo
 def test_a_page_past_the_end_is_empty_and_still_knows_the_total(store: FlowStore, offset: int) -> None:
     store.add([make_sum(f"app-{number:02}") for number in range(25)])
 
-    assert store.read(1, offset, 50) == (25, [])
+    assert store.read(1, offset, 50)[:2] == (25, [])
 
 
 def test_the_largest_hour_and_sum_are_kept_exactly(store: FlowStore) -> None:
@@ -157,7 +157,7 @@ def test_a_sum_past_the_largest_is_refused_by_its_key_and_nothing_of_its_batch_i
         store.add([make_sum(f"app-{number:04}", **more) for number in range(count)])
 
     assert caught.value.key == FlowKey(*stored[:4])
-    assert store.read(1, 0, 10) == (1, [stored])
+    assert store.read(1, 0, 10)[:2] == (1, [stored])
 
 
 def test_a_sum_too_large_before_it_is_stored_is_refused_too(store: FlowStore) -> None:
@@ -165,7 +165,7 @@ def test_a_sum_too_large_before_it_is_stored_is_refused_too(store: FlowStore) ->
         store.add([make_sum("a"), make_sum("b", bytes_tx=MAX_INTEGER + 1)])
 
     assert caught.value.key == FlowKey(1, "b", "bar", "vpc-0")
-    assert store.read(1, 0, 10) == (0, [])
+    assert store.read(1, 0, 10)[:2] == (0, [])
 
 
 def test_after_a_refusal_the_store_goes_on(store: FlowStore) -> None:
@@ -277,7 +277,7 @@ def test_sums_outlive_the_store(database_url: str, sum_store: SumStore) -> None:
 
     again = open_store(database_url)
 
-    assert again.read(1, 0, 10) == (1, [make_sum()])
+    assert again.read(1, 0, 10)[:2] == (1, [make_sum()])
     again.close()
 
 
@@ -291,7 +291,7 @@ def test_processes_that_open_a_new_database_together_make_it_once(database_url: 
 
     assert [process.wait() for process in started] == [0, 0, 0, 0]
     store = open_store(database_url)
-    assert store.read(1, 0, 10) == (1, [(1, "a", "b", "c", 80, 80, 80)])
+    assert store.read(1, 0, 10)[:2] == (1, [(1, "a", "b", "c", 80, 80, 80)])
     store.close()
 
 
@@ -300,4 +300,4 @@ def test_clear_removes_every_sum_and_says_how_many(sum_store: SumStore) -> None:
 
     assert sum_store.clear() == 6
     assert sum_store.clear() == 0
-    assert sum_store.read(1, 0, 10) == (0, [])
+    assert sum_store.read(1, 0, 10)[:2] == (0, [])

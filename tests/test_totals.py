@@ -107,6 +107,14 @@ def test_a_refused_batch_changes_neither_totals_nor_version(store: FlowStore, co
     assert (kept(store), store.version(EVERYTHING)) == before
 
 
+def test_a_page_tells_the_version_of_its_hour(store: FlowStore) -> None:
+    for places in ((0, 10), (5, 10), (2_000, 10)):
+        assert store.read(1, *places).version == store.version(Hours((1,)))
+    store.add([make_sum(f"app-{number:04}") for number in range(2_500)])
+    for places in ((0, 10), (5, 10), (1_900, 10), (2_600, 10)):
+        assert store.read(1, *places).version == store.version(Hours((1,))) != store.read(2, *places).version
+
+
 def test_a_version_is_of_its_hours_only(store: FlowStore) -> None:
     store.add([make_sum(hour=hour) for hour in (1, 2, 3)])
     before = store.version(Hours(chosen=(1, 3))), store.version(Hours(first=2, end=3))
