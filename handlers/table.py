@@ -39,13 +39,15 @@ class Table(NamedTuple):
     """Whether every number is known to be at most 2^63-1."""
 
 
-def answer_table(request: Request, shape: Shape, asked: object, version: Version, ask: Callable[[], Table]) -> Response:
+def answer_table(
+    request: Request, shape: Shape, asked: Iterable[object], version: Version, ask: Callable[[], Table]
+) -> Response:
     """Answer a question by the table that ``ask`` gives; see ``answer_unless_known``."""
     return answer_unless_known(request, shape, asked, version, lambda: _answer(ask(), shape))
 
 
 def answer_unless_known(
-    request: Request, shape: Shape, asked: object, version: Version, answer: Callable[[], Response]
+    request: Request, shape: Shape, asked: Iterable[object], version: Version, answer: Callable[[], Response]
 ) -> Response:
     """Answer a question in a form, or with 304 where the caller has that answer already.
 
@@ -53,7 +55,8 @@ def answer_unless_known(
     is about, and is asked before they are, so that no validator is newer than its answer. ``answer`` makes the
     answer, unless it is known. Raises what both raise.
     """
-    etag = etag_of(version(), repr(asked), shape)
+    # A plain tuple's repr takes half the time.
+    etag = etag_of(version(), repr(tuple(asked)), shape)
     headers = (VARY, ("ETag", etag), _KEPT_BY_ONE if request.caller else _KEPT)
     if (known := request.headers.get("if-none-match")) is not None and is_known(etag, known):
         return Response(304, b"", headers)
