@@ -1,6 +1,6 @@
 """The one route table, and the way from a request to its answer: both edges are made from it."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
@@ -55,12 +55,17 @@ ROUTES = (
 )
 
 
-def _table(routes: Sequence[Route]) -> dict[str, dict[str, Route]]:
+Table = Mapping[str, Mapping[str, Route]]
+"""Routes by path and method."""
+
+
+def table(routes: Sequence[Route]) -> Table:
+    """Put routes into the shape in which they are looked up."""
     return {path: {route.method: route for route in routes if route.path == path} for path, *_ in routes}
 
 
-_LOCAL = _table(ROUTES)
-_FUNCTIONS = _table([route for route in ROUTES if not route.local])
+LOCAL = table(ROUTES)
+_FUNCTIONS = table([route for route in ROUTES if not route.local])
 
 METHODS = frozenset(route.method for route in ROUTES)
 
@@ -71,27 +76,29 @@ def answer(
     settings: Settings,
     access: Access = ANYBODY,
     methods: Container[str] | None = None,
+    routes: Table = LOCAL,
 ) -> Response:
     """Answer a request, errors included: this never raises. ``methods`` are those that a function answers.
 
-    The answer names the request's id, which the edge has begun, or else this does.
+    ``routes`` are those of an edge that has more than this table: pages, which are files. The answer names the
+    request's id, which the edge has begun, or else this does.
     """
     named = ("X-Request-Id", request.id or request_id.begin(request.headers.get(request_id.HEADER)))
     caller = ""
 
     def admitted() -> Response:
         nonlocal caller
-        route = _route(request, methods)
+        route = _route(request, routes if methods is None else _FUNCTIONS, methods)
         caller = access.admit(request, route.role)
         return route.handler(request._replace(caller=caller) if caller else request, store, settings)
 
     response = respond(admitted)
-    path = request.path if request.path in _LOCAL else response.route
+    path = request.path if request.path in routes else response.route
     return response._replace(headers=(*response.headers, named), caller=caller, route=path)
 
 
-def _route(request: Request, methods_here: Container[str] | None) -> Route:
-    methods = (_LOCAL if methods_here is None else _FUNCTIONS).get(request.path)
+def _route(request: Request, routes: Table, methods_here: Container[str] | None) -> Route:
+    methods = routes.get(request.path)
     if methods is None:
         raise RequestError(404, "There is nothing at this path")
     if request.method not in methods:

@@ -8,10 +8,16 @@ import falcon
 from handlers.access import ANYBODY, Access
 from handlers.record import FlowStore
 from handlers.request_id import HEADER, begin, current
-from handlers.routes import answer
+from handlers.routes import ROUTES, answer, table
 from handlers.settings import Settings
 from handlers.web import Request, Response, internal_error
+from local.docs import DOCS
 from local.observed import observe
+
+PAGES = DOCS
+"""The routes that only this edge has, since their answers are files."""
+
+_TABLE = table((*ROUTES, *PAGES))
 
 
 def create_app(
@@ -19,8 +25,8 @@ def create_app(
 ) -> falcon.App[falcon.Request, falcon.Response]:
     """Make the WSGI application over a store, for those who have access.
 
-    Falcon has no routes of its own here: the route table in ``handlers`` has them all, and answers every other path
-    and method too.
+    Falcon has no routes of its own here: the route table in ``handlers`` has them all but the pages, and answers every
+    other path and method too.
     """
 
     def carry(req: falcon.Request, resp: falcon.Response, *_: Any, **__: Any) -> None:
@@ -28,7 +34,7 @@ def create_app(
         # First of all: whatever fails from here on is told under this request's id, not the last one's.
         named = begin(req.get_header(HEADER))
         request = _request(req, settings.max_body_bytes, named)
-        response = answer(request, store, settings, access)
+        response = answer(request, store, settings, access, routes=_TABLE)
         _write(resp, response)
         observe(request, response, time.perf_counter() - started)
 
@@ -48,7 +54,8 @@ def _fail(_: falcon.Request, resp: falcon.Response, *__: Any) -> None:
 
 def _write(resp: falcon.Response, response: Response) -> None:
     resp.status = response.status
-    resp.content_type = response.content_type
+    if response.status != 304:
+        resp.content_type = response.content_type
     resp.data = response.body
     for name, value in response.headers:
         resp.set_header(name, value)

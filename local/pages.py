@@ -1,0 +1,93 @@
+"""Pages of the local server: files out of installed packages, each by a path of its own, and what a browser is told."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from handlers.record import FlowStore
+from handlers.routes import Route
+from handlers.settings import Settings
+from handlers.web import Request, RequestError, Response
+
+CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
+
+
+class File(NamedTuple):
+    """A file as it is answered; ``etag`` changes with its content."""
+
+    content: bytes
+    content_type: str
+    etag: str
+
+
+def policy(**sources: str) -> str:
+    """Write a Content-Security-Policy that lets a page use this server only, and more where it is named.
+
+    ``policy(style="'self' 'unsafe-inline'")``. No script within the page runs. https://www.w3.org/TR/CSP3/
+    """
+    allowed: Mapping[str, str] = {
+        "script": "'self'",
+        "style": "'self'",
+        "img": "'self'",
+        "connect": "'self'",
+        **sources,
+    }
+    directives = [f"{name}-src {source}" for name, source in {"default": "'none'", **allowed}.items()]
+    return "; ".join((*directives, "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"))
+
+
+_POLICY = policy()
+
+
+def file_route(path: str, package: str, name: str, csp: str = _POLICY) -> Route:
+    """Make the route of one file, ``name`` within an importable package; it is read when it is first asked for.
+
+    It is open to everybody: a page has to come before it can ask for a token. The name is fixed here, so no path can
+    lead out of the package.
+    """
+
+    def get_file(request: Request, _store: FlowStore, _settings: Settings) -> Response:
+        return _answer(request, read_file(package, name), csp)
+
+    return Route(path, "GET", get_file, "", local=True)
+
+
+@cache
+def read_file(package: str, name: str) -> File:
+    """Read a file of a package, without importing that. Raises RequestError (404) where it is not installed."""
+    spec = find_spec(package)
+    folders = spec.submodule_search_locations if spec is not None else None
+    if not folders:
+        raise RequestError(404, f"This needs the Python package {package}, which is not installed")
+    path = Path(folders[0]) / name
+    content = path.read_bytes()
+    return File(content, CONTENT_TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+
+
+def _answer(request: Request, file: File, csp: str) -> Response:
+    headers = (
+        ("ETag", file.etag),
+        # A browser asks each time whether it is still the same, since another version has the same path.
+        ("Cache-Control", "no-cache"),
+        ("Content-Security-Policy", csp),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+    )
+    if _has(request, file.etag):
+        return Response(304, b"", headers)
+    return Response(200, file.content, headers, content_type=file.content_type)
+
+
+def _has(request: Request, etag: str) -> bool:
+    """Tell whether the client has this version already: RFC 9110, 13.1.2."""
+    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    return etag in known or known == ["*"]

@@ -1,0 +1,91 @@
+"""Pages of the local server: their files, and what a browser is told about them."""
+
+import pytest
+
+from handlers.access import Access, Token
+from handlers.record import FlowStore
+from handlers.settings import Settings
+from local.app import PAGES
+from local.pages import file_route, policy, read_file
+from tests.edges import Ask, local_edge
+
+PATHS = [route.path for route in PAGES]
+
+
+@pytest.fixture
+def ask(sum_store: FlowStore, settings: Settings) -> Ask:
+    return local_edge(sum_store, settings)
+
+
+@pytest.fixture
+def engine() -> str:
+    return "sqlite"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_file_comes_with_its_type_its_version_and_a_strict_policy(ask: Ask, path: str) -> None:
+    answer = ask("GET", path)
+
+    kind = {"js": "text/javascript", "css": "text/css"}.get(path.rpartition(".")[2], "text/html")
+    assert answer.status == 200
+    assert answer.body
+    assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    directives = dict(each.split(" ", 1) for each in answer.headers["content-security-policy"].split("; "))
+    assert directives["default-src"] == directives["frame-ancestors"] == directives["base-uri"] == "'none'"
+    assert directives["script-src"] == directives["connect-src"] == "'self'"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_file_that_the_browser_has_is_not_sent_again(ask: Ask, path: str) -> None:
+    first = ask("GET", path)
+
+    again = ask("GET", path, headers={"If-None-Match": f'"other", W/{first.headers["etag"]}'})
+    other = ask("GET", path, headers={"If-None-Match": '"other"'})
+
+    assert (again.status, again.body, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert (other.status, other.body) == (200, first.body)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_page_is_there_before_a_token_is(sum_store: FlowStore, settings: Settings, path: str) -> None:
+    ask = local_edge(sum_store, settings, Access((Token("web", "read", b"x" * 32),)))
+
+    assert ask("GET", path).status == 200
+    assert ask("GET", "/flows?hour=1").status == 401
+
+
+@pytest.mark.parametrize("path", ["/docs/", "/docs/../pages.py", "/docs/%2e%2e/__init__.py", "/docs/__init__.py"])
+def test_no_other_file_can_be_had(ask: Ask, path: str) -> None:
+    assert ask("GET", path).status == 404
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_page_names_no_other_site(ask: Ask, path: str) -> None:
+    if "swagger-ui" not in path:
+        assert b"//" not in ask("GET", path).body.replace(b"\n// ", b"")
+
+
+def test_a_policy_names_what_a_page_needs_more() -> None:
+    assert "style-src 'self' 'unsafe-inline'; img-src 'self' data:" in policy(
+        style="'self' 'unsafe-inline'", img="'self' data:"
+    )
+
+
+def test_a_package_that_is_not_installed_is_named(sum_store: FlowStore, settings: Settings) -> None:
+    from handlers.routes import answer, table
+    from handlers.web import Request
+
+    routes = table([file_route("/x.js", "no_such_package", "x.js")])
+
+    told = answer(Request("GET", "/x.js"), sum_store, settings, routes=routes)
+
+    assert (told.status, b"no_such_package, which is not installed" in told.body) == (404, True)
+
+
+def test_swagger_ui_is_5_or_newer() -> None:
+    content = read_file("mkdocs_swagger_ui_tag", "swagger-ui/javascripts/swagger-ui-bundle.js").content
+
+    version = content.split(b'PACKAGE_VERSION:"')[1].split(b'"')[0]
+    assert int(version.split(b".")[0]) >= 5
