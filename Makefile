@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install install_postgresql install_dev lock start_server stop_server shutdown purge_all submit_flow_data \
-	get_flow_data send token prune backup restore run_test test check format bench soak deploy_check \
+	get_flow_data send token prune backup restore run_test test check api_check format bench \
+	soak deploy_check \
 	build-WriteFunction build-ReadFunction build-PruneFunction
 
 PYTHON ?= python3
@@ -100,6 +101,9 @@ check: install_dev ## Check format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+api_check: install_dev ## Ask a server for all that /openapi.json says, with schemathesis: make api_check SEED=1
+	@$(BIN)/python -m tests.api_check $(SEED)
 
 format: install_dev ## Put the code into its format
 	@$(BIN)/ruff format .
