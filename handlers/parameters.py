@@ -145,7 +145,10 @@ def flow_parameters(settings: Settings) -> tuple[Parameter, ...]:
             {"type": "string", "pattern": f"^({_GROUPS})$"},
         ),
         Parameter(
-            "include", "`records`: how many flow records were merged.", _one_of("records"), {"type": "string", "enum": ["records"]}
+            "include",
+            "`records`: how many flow records were merged.",
+            _one_of("records"),
+            {"type": "string", "enum": ["records"]},
         ),
         direction(),
         sort(),
@@ -163,7 +166,10 @@ def flow_parameters(settings: Settings) -> tuple[Parameter, ...]:
 def name_parameters(settings: Settings) -> tuple[Parameter, ...]:
     """List the parameters of GET /apps and GET /vpcs."""
     prefix = Parameter(
-        "prefix", "How the name begins.", _read_prefix, {"type": "string", "pattern": f"^{_ANY}{{0,{MAX_NAME_CHARACTERS}}}$"}
+        "prefix",
+        "How the name begins.",
+        _read_prefix,
+        {"type": "string", "pattern": f"^{_ANY}{{0,{MAX_NAME_CHARACTERS}}}$"},
     )
     return (prefix, *times(), *filters(*FILTERS), sort(), top(settings), *pages(settings))
 

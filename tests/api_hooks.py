@@ -19,6 +19,7 @@ from handlers.formats import JSON, LINES, TABLE
 from handlers.idempotency import HEADER, read_key
 from handlers.prefer import prefers_lenient
 from handlers.record import MAX_INTEGER, FlowRecord
+from handlers.times import hour_reader
 from handlers.web import Request, RequestError
 from tests.factories import to_json
 
@@ -67,7 +68,7 @@ def before_call(_context: Any, case: Any, **_: Any) -> None:
         _insist(case)
         _rename(case)
     else:
-        _come_within_reach(case)
+        _make_sense(case)
 
 
 def _is_bad(case: Any) -> bool:
@@ -104,11 +105,61 @@ def _rename(case: Any) -> None:
         case.headers[HEADER] = f'"of its own {next(_numbers)}"'
 
 
-def _come_within_reach(case: Any) -> None:
-    """Keep page times size below 2^63: the document tells it in words, since a schema cannot."""
-    page, size = (str((case.query or {}).get(name, default)) for name, default in (("page", 1), ("size", 50)))
-    if page.isdecimal() and size.isdecimal() and int(page) <= MAX_INTEGER < int(page) * int(size):
-        case.query["page"] = MAX_INTEGER // int(size)
+def _make_sense(case: Any) -> None:
+    """Leave out parameters that exclude each other, and mend those that depend on others.
+
+    The document tells in words what they have to do with each other, since OpenAPI has no other way. What is bad in
+    itself is left as it is, and so is a query that is to be refused.
+    """
+    if not case.query or (case.meta is not None and case.meta.is_negative_at(ParameterLocation.QUERY)):
+        return
+    query = case.query = {name: value for name, value in case.query.items() if value != []}
+    _choose_hours(query, needed=case.path != "/apps" and case.path != "/vpcs")
+    excluded = {"cursor": ("page", "top", "sort"), "top": ("page", "size")}
+    for name, others in excluded.items():
+        if name in query:
+            for other in others:
+                query.pop(other, None)
+    _choose_order(case.path, query)
+    if "cursor" in query:
+        # A cursor is this service's own.
+        query["cursor"] = ""
+        query.pop("group_by" if query.get("group_by") == "total" else "", None)
+    # Page times size stays below 2^63.
+    page, size = (int(query.get(name, default)) for name, default in (("page", 1), ("size", 50)))
+    if page * size > MAX_INTEGER:
+        query["page"] = MAX_INTEGER // size
+
+
+def _choose_hours(query: dict[str, Any], *, needed: bool) -> None:
+    # In its zone a time may still be before 1970.
+    for name in ("from", "to"):
+        if str(query.get(name, "")).startswith("1970-01-01"):
+            query[name] = "1970-01-02"
+    if "hour" in query:
+        hours = query["hour"] if isinstance(query["hour"], list) else [query["hour"]]
+        query["hour"] = ["1970-01-02" if str(hour).startswith("1970-01-01") else hour for hour in hours]
+        query.pop("from", None)
+        query.pop("to", None)
+    elif needed or "to" in query:
+        query.setdefault("from", 0)
+    if "to" in query:
+        last = hour_reader(up=True)(str(query["to"]))
+        if last <= hour_reader()(str(query["from"])):
+            query["from"], query["to"] = 0, max(1, last)
+
+
+def _choose_order(path: str, query: dict[str, Any]) -> None:
+    if "sort" not in query:
+        return
+    group = query.get("group_by", "src_app,dest_app,vpc_id,hour")
+    members = {"/apps": ["app"], "/vpcs": ["vpc_id"]}.get(path, group.split(","))
+    sums = ["bytes_rx", "bytes_tx", "bytes_total"]
+    if path in ("/apps", "/vpcs") or {"group_by", "include"} & query.keys():
+        sums.append("records")
+    terms = {term.removeprefix("-"): term for term in query["sort"].split(",")}
+    kept = [term for name, term in terms.items() if name in (*members, *sums)]
+    query["sort"] = ",".join(kept) or "-bytes_total"
 
 
 def _request(case: Any) -> Request:

@@ -2,11 +2,12 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -18,7 +19,8 @@ from handlers.idempotency import read_key
 from handlers.openapi.document import VERSION, describe
 from handlers.openapi.operations import OPERATIONS
 from handlers.openapi.refusals import REFUSALS
-from handlers.query import hour_parameters
+from handlers.parameters import flow_parameters, name_parameters
+from handlers.query import Misread, Parameter
 from handlers.rate_limit import RateLimit
 from handlers.record import MAX_INTEGER, FlowRecord, FlowStore, StoreUnavailable
 from handlers.routes import ROUTES
@@ -115,7 +117,50 @@ def test_the_limits_are_those_of_the_settings() -> None:
 def test_the_parameters_are_those_that_are_read() -> None:
     told = [each["name"] for each in PATHS["/flows"]["get"]["parameters"]]
 
-    assert told == list(hour_parameters(Settings()))
+    assert told == [parameter.name for parameter in flow_parameters(Settings())]
+
+
+PARAMETERS = {each.name: each for each in (*flow_parameters(Settings()), *name_parameters(Settings()))}
+TIMES = st.datetimes(min_value=datetime(1971, 1, 1)).map(lambda time: time.isoformat())
+WORDS = st.text(st.sampled_from("ab!=*,-\0é😀"), max_size=5)
+SEVERAL = st.lists(st.sampled_from(["hour", "vpc_id", "-src_app", "bytes_total", "app", "total", ""]), max_size=4)
+NEAR = {
+    "hour": TIMES
+    | st.integers(-1, 2**64).map(str)
+    | st.from_regex(r"\A(19[67]|20[0-9])[0-9]-[01][0-9]-[0-3][0-9](T[012][0-9](:[0-6][0-9])?)?Z?\Z"),
+    "src_app": WORDS | st.sampled_from(["x" * 255, "x" * 256, "=" + "x" * 255, "!" + "x" * 255 + "*", "x" * 256 + "*"]),
+    "prefix": WORDS | st.sampled_from(["x" * 255, "x" * 256]),
+    "group_by": SEVERAL.map(",".join),
+    "sort": SEVERAL.map(",".join),
+    "include": st.sampled_from(["records", "record", ""]),
+    "direction": st.sampled_from(["both", "Both", ""]),
+    "page": st.integers(-1, 2**64).map(str),
+    "size": st.integers(-1, 1_001).map(str),
+    "top": st.integers(-1, 1_001).map(str),
+}
+
+
+def is_read(parameter: Parameter, value: str) -> bool:
+    try:
+        parameter.read(value)
+    except Misread:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", NEAR)
+@given(data=st.data())
+def test_a_value_is_read_if_and_only_if_its_schema_says_so(name: str, data: st.DataObject) -> None:
+    value = data.draw(NEAR[name])
+    # That no member is sorted by twice is the one thing that a pattern cannot say.
+    members = [each.removeprefix("-") for each in value.split(",")]
+    assume(name != "sort" or len(set(members)) == len(members))
+    parameter = PARAMETERS[name]
+    numbers = value.isascii() and value.isdigit() and len(value) <= 19
+
+    # A query has no types: digits are a number where one may be.
+    told = [value, int(value)] if numbers else [value]
+    assert any(map(Draft202012Validator(parameter.schema).is_valid, told)) == is_read(parameter, value)
 
 
 def test_the_bodies_are_those_that_are_read() -> None:
@@ -188,6 +233,17 @@ ASKED: dict[str, tuple[int, str, str, bytes, dict[str, str]]] = {
     "document": (200, "GET", "/openapi.json", b"", {}),
     "page": (200, "GET", "/flows?hour=1", b"", {}),
     "v1": (200, "GET", "/v1/flows?hour=1", b"", {}),
+    "grouped": (200, "GET", "/flows?from=0&group_by=hour&sort=-records", b"", {}),
+    "total": (200, "GET", "/flows?from=0&group_by=total", b"", {}),
+    "top": (200, "GET", "/flows?from=0&top=1&include=records", b"", {}),
+    "walk": (200, "GET", "/flows?from=0&cursor=&size=1", b"", {}),
+    "end of a walk": (200, "GET", "/flows?from=0&cursor=", b"", {}),
+    "apps": (200, "GET", "/apps", b"", {}),
+    "top apps": (200, "GET", "/apps?top=1", b"", {}),
+    "VPCs": (200, "GET", "/vpcs?prefix=vpc", b"", {}),
+    "top VPCs": (200, "GET", "/vpcs?top=1&from=0", b"", {}),
+    "graph": (200, "GET", "/graph?from=0&top=1", b"", {}),
+    "bad graph": (422, "GET", "/graph", b"", {}),
     "bad query": (422, "GET", "/flows?hour=x", b"", {}),
     "batch": (201, "POST", "/flows", to_json(SAMPLE), JSON),
     "batch with a key": (201, "POST", "/flows", to_json(SAMPLE), {**JSON, "Idempotency-Key": "k"}),
