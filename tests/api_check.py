@@ -1,6 +1,5 @@
 """make api_check: schemathesis, with all its checks, against a real server that describes itself."""
 
-import hashlib
 import os
 import random
 import subprocess
@@ -8,6 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from handlers.access import Token, digest_of, entry_of
+from local.token import make_token
 from tests.process import ROOT, running
 
 SECONDS = 60
@@ -34,8 +35,8 @@ def main() -> None:
     seed = int(sys.argv[1]) if len(sys.argv) > 1 else random.randrange(1 << 32)
     print(f"seed {seed}", flush=True)
     check(seed, SECONDS)
-    token = "flows_api_check"
-    entry = f"api-check:admin:{hashlib.sha256(token.encode()).hexdigest()}"
+    token = make_token()
+    entry = entry_of(Token("api-check", "admin", digest_of(token)))
     check(seed, TOKEN_SECONDS, ("--header", f"Authorization: Bearer {token}"), API_TOKENS=entry)
 
 

@@ -111,10 +111,12 @@ def _make_sense(case: Any) -> None:
     The document tells in words what they have to do with each other, since OpenAPI has no other way. What is bad in
     itself is left as it is, and so is a query that is to be refused.
     """
-    if not case.query or (case.meta is not None and case.meta.is_negative_at(ParameterLocation.QUERY)):
+    named = case.path in ("/apps", "/vpcs")
+    timed = case.path in ("/flows", "/v1/flows", "/graph")
+    if not (named or timed) or (case.meta is not None and case.meta.is_negative_at(ParameterLocation.QUERY)):
         return
-    query = case.query = {name: value for name, value in case.query.items() if value != []}
-    _choose_hours(query, needed=case.path != "/apps" and case.path != "/vpcs")
+    query = case.query = {name: value for name, value in (case.query or {}).items() if value != []}
+    _choose_hours(query, needed=timed)
     excluded = {"cursor": ("page", "top", "sort"), "top": ("page", "size")}
     for name, others in excluded.items():
         if name in query:

@@ -20,8 +20,7 @@ HEADERS: tuple[dict[str, Any], ...] = (
     {
         "name": "Prefer",
         "description": "`handling=lenient` leaves out bad records rather than refuse the batch (RFC 7240).",
-        "schema": {"type": "string"},
-        "examples": {"lenient": {"value": "handling=lenient"}},
+        "schema": {"type": "string", "examples": ["handling=lenient"]},
     },
     {
         "name": "Content-Encoding",

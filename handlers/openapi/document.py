@@ -78,6 +78,7 @@ def _operation(route: "Route", settings: Settings, schemas: _Schemas) -> dict[st
     parameters = [*_parameters(operation, settings)]
     made: dict[str, Any] = {
         "operationId": operation.name,
+        "tags": [operation.tag],
         "summary": operation.summary,
         "parameters": parameters,
         "responses": dict(_responses(route, operation, settings, schemas)),

@@ -25,6 +25,7 @@ class Operation(NamedTuple):
     answers: tuple[Shape, ...]
     """One of these, the fullest first."""
 
+    tag: str = "flows"
     status: int = 200
     media: str = "application/json"
     query: Callable[[Settings], Sequence[Parameter]] = lambda _: ()
@@ -47,11 +48,13 @@ _NAMES = (
 )
 
 OPERATIONS = {
-    "GET /": Operation("getRoot", "Which service this is", (Greeting,)),
-    "GET /healthz": Operation("getHealth", "Whether the process answers", (Alive,)),
-    "GET /readyz": Operation("getReadiness", "Whether the store answers too", (Ready,)),
-    "GET /metrics": Operation("getMetrics", "What the local server counts, for Prometheus", (str,), media="text/plain"),
-    "GET /openapi.json": Operation("getOpenapi", "This document", (dict[str, Any],)),
+    "GET /": Operation("getRoot", "Which service this is", (Greeting,), "service"),
+    "GET /healthz": Operation("getHealth", "Whether the process answers", (Alive,), "service"),
+    "GET /readyz": Operation("getReadiness", "Whether the store answers too", (Ready,), "service"),
+    "GET /metrics": Operation(
+        "getMetrics", "What the local server counts, for Prometheus", (str,), "service", media="text/plain"
+    ),
+    "GET /openapi.json": Operation("getOpenapi", "This document", (dict[str, Any],), "service"),
     "GET /flows": Operation(
         "getFlows",
         "Sums of flows: which hours, which names, put together how, in which order, and which part of them",
