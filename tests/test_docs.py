@@ -11,6 +11,7 @@ import pytest
 
 from handlers.routes import ROUTES
 from handlers.settings import Settings
+from local.app import PAGES
 from tests.process import ROOT, SECONDS, running
 
 README = (ROOT / "README.md").read_text()
@@ -24,7 +25,10 @@ def test_every_setting_is_in_the_table_with_its_default_and_meaning(field: msgsp
     assert f"| `{field.encode_name}` | {default} | {meta.description} |" in README
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+SHOWN = (*ROUTES, *(page for page in PAGES if "." not in page.path))
+
+
+@pytest.mark.parametrize("route", SHOWN, ids=lambda route: f"{route.method} {route.path}")
 def test_every_route_is_in_the_table(route: "tuple[str, str, object]") -> None:
     path, method, *_ = route
 

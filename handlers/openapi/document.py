@@ -65,7 +65,7 @@ def describe(routes: "Sequence[Route]", settings: Settings) -> dict[str, Any]:
 def _schemas() -> tuple[_Schemas, dict[str, Any]]:
     """Write the schema of every type that is named, and the components that they share."""
     shapes: list[Shape] = [FlowRecord, *(shape for each in OPERATIONS.values() for shape in each.answers)]
-    shapes += dict.fromkeys(refusal.shape for refusal in REFUSALS.values())
+    shapes += dict.fromkeys(refusal.shape for refusal in REFUSALS.values() if refusal.shape is not None)
     written, components = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     for component in components.values():
         if "description" in component:
@@ -115,7 +115,10 @@ def _responses(
             },
             "description": operation.summary,
             "headers": _headers(operation.told),
-            "content": {operation.media: {"schema": _any_of([schemas[shape] for shape in operation.answers])}},
+            "content": {
+                operation.media: {"schema": _any_of([schemas[shape] for shape in operation.answers])},
+                **{media: {"schema": _TEXT if media.startswith("text/") else {}} for media in operation.also},
+            },
         },
     )
     for status in statuses_of(route, operation.refusals, settings):
@@ -127,11 +130,10 @@ def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _refused(refusal: Refusal, schemas: _Schemas) -> dict[str, Any]:
-    return {
-        "description": refusal.when,
-        "headers": _headers(refusal.headers),
-        "content": {"application/json": {"schema": schemas[refusal.shape]}},
-    }
+    told = {"description": refusal.when, "headers": _headers(refusal.headers)}
+    if refusal.shape is None:
+        return told
+    return {**told, "content": {"application/json": {"schema": schemas[refusal.shape]}}}
 
 
 def _headers(names: Sequence[str]) -> dict[str, Any]:

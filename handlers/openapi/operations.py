@@ -28,6 +28,9 @@ class Operation(NamedTuple):
     tag: str = "flows"
     status: int = 200
     media: str = "application/json"
+    also: tuple[str, ...] = ()
+    """Media types of other forms in which the same is answered."""
+
     query: Callable[[Settings], Sequence[Parameter]] = lambda _: ()
     headers: tuple[dict[str, Any], ...] = ()
     refusals: tuple[int, ...] = ()

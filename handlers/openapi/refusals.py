@@ -45,7 +45,9 @@ class Refusal(NamedTuple):
     """One status."""
 
     when: str
-    shape: type = Error
+    shape: type | None = Error
+    """What its body is; None where it has none."""
+
     headers: tuple[str, ...] = ()
 
 
