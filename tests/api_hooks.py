@@ -109,31 +109,46 @@ def _make_sense(case: Any) -> None:
     """Leave out parameters that exclude each other, and mend those that depend on others.
 
     The document tells in words what they have to do with each other, since OpenAPI has no other way. What is bad in
-    itself is left as it is, and so is a query that is to be refused.
+    itself is left as it is, and alone with what it goes with, so that it is refused for no other reason.
     """
     named = case.path in ("/apps", "/vpcs")
     timed = case.path in ("/flows", "/v1/flows", "/graph")
-    if not (named or timed) or (case.meta is not None and case.meta.is_negative_at(ParameterLocation.QUERY)):
+    if not (named or timed):
         return
     query = case.query = {name: value for name, value in (case.query or {}).items() if value != []}
-    _choose_hours(query, needed=timed)
-    excluded = {"cursor": ("page", "top", "sort"), "top": ("page", "size")}
-    for name, others in excluded.items():
-        if name in query:
-            for other in others:
-                query.pop(other, None)
-    _choose_order(case.path, query)
+    tried = getattr(getattr(getattr(case.meta, "phase", None), "data", None), "parameter", None)
+    _choose(query, tried, {"hour": ("from", "to"), "from": ("hour",), "to": ("hour",)})
+    _choose(
+        query, tried, {"cursor": ("page", "top", "sort"), "top": ("page", "size", "cursor"), "page": ("top", "cursor")}
+    )
+    if case.meta is not None and case.meta.is_negative_at(ParameterLocation.QUERY):
+        return
+    _mend_hours(query, needed=timed)
+    _mend_order(case.path, query)
     if "cursor" in query:
-        # A cursor is this service's own.
+        # A cursor is this service's own; and the total is one row.
         query["cursor"] = ""
-        query.pop("group_by" if query.get("group_by") == "total" else "", None)
+        if query.get("group_by") == "total":
+            del query["group_by"]
     # Page times size stays below 2^63.
     page, size = (int(query.get(name, default)) for name, default in (("page", 1), ("size", 50)))
     if page * size > MAX_INTEGER:
         query["page"] = MAX_INTEGER // size
 
 
-def _choose_hours(query: dict[str, Any], *, needed: bool) -> None:
+def _choose(query: dict[str, Any], tried: str | None, excluded: dict[str, tuple[str, ...]]) -> None:
+    """Keep one of parameters that exclude each other: the one that is tried, or any."""
+    given = [name for name in excluded if name in query]
+    kept = tried if tried in given else None
+    if kept is None:
+        # size and sort go with two of the three.
+        apart = [name for name in given if tried not in excluded[name]]
+        kept = Random(repr(query)).choice(apart) if apart else None
+    for other in excluded[kept] if kept else given:
+        query.pop(other, None)
+
+
+def _mend_hours(query: dict[str, Any], *, needed: bool) -> None:
     # In its zone a time may still be before 1970.
     for name in ("from", "to"):
         if str(query.get(name, "")).startswith("1970-01-01"):
@@ -141,8 +156,6 @@ def _choose_hours(query: dict[str, Any], *, needed: bool) -> None:
     if "hour" in query:
         hours = query["hour"] if isinstance(query["hour"], list) else [query["hour"]]
         query["hour"] = ["1970-01-02" if str(hour).startswith("1970-01-01") else hour for hour in hours]
-        query.pop("from", None)
-        query.pop("to", None)
     elif needed or "to" in query:
         query.setdefault("from", 0)
     if "to" in query:
@@ -151,7 +164,7 @@ def _choose_hours(query: dict[str, Any], *, needed: bool) -> None:
             query["from"], query["to"] = 0, max(1, last)
 
 
-def _choose_order(path: str, query: dict[str, Any]) -> None:
+def _mend_order(path: str, query: dict[str, Any]) -> None:
     if "sort" not in query:
         return
     group = query.get("group_by", "src_app,dest_app,vpc_id,hour")
