@@ -111,7 +111,7 @@ def _make_sense(case: Any) -> None:
     The document tells in words what they have to do with each other, since OpenAPI has no other way. What is bad in
     itself is left as it is, and alone with what it goes with, so that it is refused for no other reason.
     """
-    named = case.path in ("/apps", "/vpcs")
+    named = case.path in ("/hours", "/apps", "/vpcs")
     timed = case.path in ("/flows", "/v1/flows", "/graph")
     if not (named or timed):
         return

@@ -238,6 +238,8 @@ ASKED: dict[str, tuple[int, str, str, bytes, dict[str, str]]] = {
     "top": (200, "GET", "/flows?from=0&top=1&include=records", b"", {}),
     "walk": (200, "GET", "/flows?from=0&cursor=&size=1", b"", {}),
     "end of a walk": (200, "GET", "/flows?from=0&cursor=", b"", {}),
+    "hours": (200, "GET", "/hours?size=1", b"", {}),
+    "bad hours": (422, "GET", "/hours?to=1", b"", {}),
     "apps": (200, "GET", "/apps", b"", {}),
     "top apps": (200, "GET", "/apps?top=1", b"", {}),
     "VPCs": (200, "GET", "/vpcs?prefix=vpc", b"", {}),

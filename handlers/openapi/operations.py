@@ -7,8 +7,8 @@ from handlers.batch import BatchAccepted, BatchSifted
 from handlers.graph import Graph
 from handlers.health import Alive, Ready
 from handlers.openapi.bodies import HEADERS
-from handlers.openapi.shapes import AppPage, AppTop, FlowPage, FlowTop, FlowWalk, VpcPage, VpcTop
-from handlers.parameters import flow_parameters, graph_parameters, name_parameters
+from handlers.openapi.shapes import AppPage, AppTop, FlowPage, FlowTop, FlowWalk, HourPage, VpcPage, VpcTop
+from handlers.parameters import flow_parameters, graph_parameters, hours_parameters, name_parameters
 from handlers.query import Parameter
 from handlers.root import Greeting
 from handlers.settings import Settings
@@ -45,8 +45,9 @@ class Operation(NamedTuple):
     """What may be asked next: an operation, a parameter of it, and where its value is."""
 
 
+_HOURS = "Without hour and from it is all hours; they are not together; to is with from, and after it."
 _NAMES = (
-    "Without hour and from it is all hours; they are not together; to is with from, and after it.",
+    _HOURS,
     "top is not with page or size; sort names members that the items have.",
 )
 
@@ -70,6 +71,14 @@ OPERATIONS = {
             "top is not with page or size; cursor is not with page, top or sort.",
             "sort names members that the items have; records are there with group_by or include.",
         ),
+    ),
+    "GET /hours": Operation(
+        "getHours",
+        "Hours with their totals, newest first",
+        (HourPage,),
+        query=hours_parameters,
+        refusals=(422,),
+        rules=(_HOURS,),
     ),
     "GET /apps": Operation(
         "getApps",

@@ -49,6 +49,25 @@ class FlowWalk(msgspec.Struct):
     next: str | None
 
 
+class HourRow(msgspec.Struct):
+    """An hour with its totals, and how many sums it has."""
+
+    hour: int
+    bytes_rx: int
+    bytes_tx: int
+    records: int
+    flows: int
+
+
+class HourPage(msgspec.Struct):
+    """A page of hours, and how many there are in all."""
+
+    items: list[HourRow]
+    total: int
+    page: int
+    size: int
+
+
 class AppRow(msgspec.Struct):
     """An app with its totals, as seen from it."""
 
