@@ -115,13 +115,17 @@ def _make_sense(case: Any) -> None:
     timed = case.path in ("/flows", "/v1/flows", "/graph")
     if not (named or timed):
         return
-    query = case.query = {name: value for name, value in (case.query or {}).items() if value != []}
+    bad = case.meta is not None and case.meta.is_negative_at(ParameterLocation.QUERY)
     tried = getattr(getattr(getattr(case.meta, "phase", None), "data", None), "parameter", None)
+    if bad and tried is None:
+        # Any of them may be the bad one.
+        return
+    query = case.query = {name: value for name, value in (case.query or {}).items() if value != []}
     _choose(query, tried, {"hour": ("from", "to"), "from": ("hour",), "to": ("hour",)})
     _choose(
         query, tried, {"cursor": ("page", "top", "sort"), "top": ("page", "size", "cursor"), "page": ("top", "cursor")}
     )
-    if case.meta is not None and case.meta.is_negative_at(ParameterLocation.QUERY):
+    if bad:
         return
     _mend_hours(query, needed=timed)
     _mend_order(case.path, query)
