@@ -1,8 +1,10 @@
 # Everything a developer or an operator of one machine types. `make` alone lists it.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install_postgresql install_parquet install_dev lock start_server stop_server shutdown purge_all submit_flow_data \
-	get_flow_data send token prune backup restore run_test test check format screenshot bench soak deploy_check \
+.PHONY: help install install_postgresql install_parquet install_dev lock start_server stop_server shutdown purge_all \
+	submit_flow_data \
+	get_flow_data send token prune backup restore run_test test check api_check client client_check format screenshot \
+	bench soak deploy_check \
 	build-WriteFunction build-ReadFunction build-PruneFunction
 
 PYTHON ?= python3
@@ -59,7 +61,7 @@ lock: ## Pin anew what pyproject.toml asks for
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
 	@$(UV_COMPILE) pyproject.toml --output-file requirements.lock
 	@$(UV_COMPILE) --group dev pyproject.toml --output-file requirements-dev.lock
-	@for group in functions agent parquet deploy; do \
+	@for group in functions agent parquet client deploy; do \
 		$(UV_COMPILE) --group $$group --output-file requirements-$$group.lock || exit 1; \
 	done
 	@rm -rf $(VENV)-lock
@@ -71,7 +73,7 @@ stop_server: ## End the server that server.pid names
 	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m local.stop; else echo "Nothing to stop: nothing is installed."; fi
 
 shutdown: stop_server ## stop_server, then remove .venv and server.log, but never the database
-	@rm -rf $(VENV) $(VENV)-deploy && rm -f server.log server.log.[0-9] && echo "Removed $(VENV) and server.log."
+	@rm -rf $(VENV) $(VENV)-client $(VENV)-deploy && rm -f server.log server.log.[0-9] && echo "Removed $(VENV) and server.log."
 
 purge_all: install ## stop_server, then remove every stored flow of the SQLite database
 	@exec $(BIN)/python -m local.purge
@@ -107,6 +109,9 @@ check: install_dev ## Check format, lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
+api_check: install_dev ## Ask a server for all that /openapi.json says, with schemathesis: make api_check SEED=1
+	@$(BIN)/python -m tests.api_check $(SEED)
+
 format: install_dev ## Put the code into its format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -119,6 +124,22 @@ bench: install_dev ## Measure speed and memory against the limits of this machin
 
 soak: install_dev ## Throw mutated requests at a server, and kill others: make soak MINUTES=10
 	@$(BIN)/python -m tests.soak $(or $(MINUTES),10)
+
+$(VENV)-client/.installed: requirements-client.lock
+	@echo "Installing into $(VENV)-client ..."
+	@$(PYTHON) -m venv $(VENV)-client
+	@$(VENV)-client/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps --requirement $<
+	@touch $@
+
+# It says at length that it makes no use of bodies that are not JSON.
+client: export PATH := $(abspath $(VENV)-client/bin):$(PATH)
+client: $(VENV)-client/.installed ## Make a typed Python client of a running server: make client URL=... TO=flows_client
+	@said=$$(openapi-python-client generate --url $(or $(URL),http://127.0.0.1:$(or $(PORT),8080))/openapi.json \
+		--meta none --overwrite --output-path $(or $(TO),flows_client) 2>&1) || { echo "$$said"; exit 1; }
+	@echo "The client is in $(or $(TO),flows_client)."
+
+client_check: install_dev $(VENV)-client/.installed ## Make a client, check its types, and let it do what the README shows
+	@$(BIN)/python -m tests.client_check
 
 # In an environment of its own. The lock names everything; to pip, a pinned boto3[crt] is no boto3.
 $(VENV)-deploy/.installed: requirements-deploy.lock

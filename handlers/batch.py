@@ -1,12 +1,12 @@
 """A decoded batch, and how it is answered once it is stored."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from handlers.record import FlowRecord
-from handlers.web import Fault, told_faults
+from handlers.web import Fault, ToldFault, told_faults
 
 
 class BatchAccepted(msgspec.Struct):
@@ -22,7 +22,7 @@ class BatchSifted(msgspec.Struct):
     accepted: int
     flows: int
     refused: int
-    errors: list[dict[str, Any]]
+    errors: list[ToldFault]
     errors_total: int
 
 

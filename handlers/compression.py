@@ -108,4 +108,7 @@ def _unzstd(body: bytes) -> Iterator[bytes]:
         raise _broken("zstd") from None
 
 
+ENCODINGS = ("", "identity", "gzip", "x-gzip", "zstd")
+"""What Content-Encoding may say."""
+
 _UNPACKERS: dict[str, Callable[[bytes], Iterator[bytes]]] = {"gzip": _gunzip, "x-gzip": _gunzip, "zstd": _unzstd}

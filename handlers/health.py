@@ -1,5 +1,7 @@
 """The /healthz and /readyz resources: whether the process is alive, and whether its store answers."""
 
+from typing import Literal
+
 import msgspec
 
 from handlers.record import FlowStore
@@ -9,8 +11,21 @@ from handlers.web import Request, Response, Unready
 READY_SECONDS = 1.0
 """How long the store may take to answer a question and be ready."""
 
-_ALIVE = msgspec.json.encode({"status": "alive"})
-_READY = msgspec.json.encode({"status": "ready"})
+
+class Alive(msgspec.Struct):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Ready(msgspec.Struct):
+    """Its store answers too."""
+
+    status: Literal["ready"] = "ready"
+
+
+_ALIVE = msgspec.json.encode(Alive())
+_READY = msgspec.json.encode(Ready())
 
 
 def get_healthz(request: Request, store: FlowStore, settings: Settings) -> Response:

@@ -13,9 +13,11 @@ from handlers.web import Fault, Request, RequestError, Response, invalid
 HEADER = "idempotency-key"
 
 # A string of RFC 8941, whose parameters mean nothing here, or the same bare, which many clients send.
-_QUOTED = r'"((?:[ !#-\[\]-~]|\\["\\])*)"(?: *;[ -~]*)?'
-_BARE = r"[!#-+\--:<-\[\]-~]+"
 _MAX_CHARACTERS = 255
+_QUOTED = rf'"((?:[ !#-\[\]-~]|\\["\\]){{1,{_MAX_CHARACTERS}}})"(?: *;[ -~]*)?'
+_BARE = rf"[!#-+\--:<-\[\]-~]{{1,{_MAX_CHARACTERS}}}"
+PATTERN = f"{_QUOTED}|{_BARE}"
+"""What the header's value may be, once the white space around it is taken away."""
 
 
 def read_key(request: Request) -> str | None:
@@ -24,14 +26,11 @@ def read_key(request: Request) -> str | None:
     if text is None:
         return None
     text = text.strip(" \t")
-    if quoted := re.fullmatch(_QUOTED, text):
-        key = re.sub(r"\\(.)", r"\1", quoted[1])
-    else:
-        key = text if re.fullmatch(_BARE, text) else ""
-    if not 1 <= len(key) <= _MAX_CHARACTERS:
+    found = re.fullmatch(PATTERN, text)
+    if found is None:
         expected = f'Expected one string of 1 to {_MAX_CHARACTERS} printable ASCII characters, as in "8e03978e-40d5"'
         raise invalid([Fault(("header", HEADER), expected)], 1)
-    return key
+    return text if found[1] is None else re.sub(r"\\(.)", r"\1", found[1])
 
 
 def delivery_of(request: Request, key: str, answer: bytes) -> Delivery:
@@ -48,8 +47,8 @@ def replay(request: Request, stored: Delivery, sent: Delivery) -> Response:
     """Answer as before. Raises RequestError (422) where something else was sent under the same key."""
     if stored.fingerprint != sent.fingerprint:
         message = "The request is invalid: another request has had this Idempotency-Key; nothing was counted"
-        fault = {"loc": ("header", HEADER), "msg": "Had by another request before"}
-        raise RequestError(422, message, members={"errors": [fault], "errors_total": 1})
+        fault = Fault(("header", HEADER), "Had by another request before")
+        raise RequestError(422, message, members={"errors": [fault.told()], "errors_total": 1})
     applied = (LENIENT,) if prefers_lenient(request) else ()
     return Response(201, stored.answer, (*applied, ("Idempotency-Replayed", "true")))
 

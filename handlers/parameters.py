@@ -1,17 +1,29 @@
 """The parameters of every read: what each means, and how its value is read."""
 
 from collections.abc import Callable, Sequence
+from itertools import permutations
 from typing import NamedTuple
 
 from handlers.query import Misread, Parameter, whole
 from handlers.question import APP, KEY, SUMS, TOTAL, Sort
 from handlers.record import MAX_INTEGER, MAX_NAME_CHARACTERS
 from handlers.settings import Settings
-from handlers.times import hour_reader
+from handlers.times import PATTERN, hour_reader
 
 FILTERS = ("src_app", "dest_app", "vpc_id", APP)
 
-_HOUR_SCHEMA = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_INTEGER}, {"type": "string"}]}
+_HOUR_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER},
+        {"type": "string", "pattern": f"^{PATTERN}$"},
+    ]
+}
+_ANY = r"[^\u0000]"
+_WANTED = rf"^(!?={_ANY}{{1,{MAX_NAME_CHARACTERS}}}|(![^=\u0000]|[^!=\u0000]){_ANY}{{0,{MAX_NAME_CHARACTERS - 1}}}\*?)$"
+"""What ``read_wanted`` reads."""
+
+_GROUPS = "|".join(["total", *(",".join(each) for size in range(1, 5) for each in permutations(KEY, size))])
+_SORTED = f"-?({'|'.join((*KEY, APP, *SUMS, TOTAL))})"
 
 
 class Wanted(NamedTuple):
@@ -92,7 +104,7 @@ def filters(*names: str) -> tuple[Parameter, ...]:
     meaning = (
         "name, `prefix*`, `!` before either excludes, `=` before a name takes it literally; any of several values."
     )
-    schema = {"type": "string", "minLength": 1, "maxLength": MAX_NAME_CHARACTERS + 2}
+    schema = {"type": "string", "pattern": _WANTED}
     which = {name: f"`{name}` of a flow: " for name in FILTERS} | {APP: "Either end of a flow: "}
     return tuple(Parameter(name, which[name] + meaning, read_wanted, schema, True) for name in names)
 
@@ -100,7 +112,7 @@ def filters(*names: str) -> tuple[Parameter, ...]:
 def direction() -> Parameter:
     """Make the parameter that folds both ways into one."""
     meaning = "`both`: a flow and the one that goes back are one row, seen from the end that sorts first."
-    return Parameter("direction", meaning, _one_of("both"), {"enum": ["both"]})
+    return Parameter("direction", meaning, _one_of("both"), {"type": "string", "enum": ["both"]})
 
 
 def sort() -> Parameter:
@@ -108,7 +120,7 @@ def sort() -> Parameter:
     meaning = (
         "What to sort by: members of the items, or `bytes_total`, with commas between; `-` before one: descending."
     )
-    return Parameter("sort", meaning, _read_sort, {"type": "string"})
+    return Parameter("sort", meaning, _read_sort, {"type": "string", "pattern": f"^{_SORTED}(,{_SORTED})*$"})
 
 
 def top(settings: Settings) -> Parameter:
@@ -128,8 +140,8 @@ def formats() -> Parameter:
 def pages(settings: Settings) -> tuple[Parameter, ...]:
     """List the parameters that choose a page."""
     return (
-        _whole("page", "Which page, from 1.", 1, MAX_INTEGER),
-        _whole("size", "How many rows on a page.", 1, settings.max_page_size),
+        _whole("page", f"Which page, from 1; times `size` at most {MAX_INTEGER}.", 1, MAX_INTEGER, 1),
+        _whole("size", "How many rows on a page.", 1, settings.max_page_size, settings.default_page_size),
     )
 
 
@@ -142,10 +154,13 @@ def flow_parameters(settings: Settings) -> tuple[Parameter, ...]:
             "group_by",
             "What each row is about: some of `src_app`, `dest_app`, `vpc_id`, `hour`, with commas between, or `total`.",
             _read_group,
-            {"type": "string"},
+            {"type": "string", "pattern": f"^({_GROUPS})$"},
         ),
         Parameter(
-            "include", "`records`: how many flow records were merged.", _one_of("records"), {"enum": ["records"]}
+            "include",
+            "`records`: how many flow records were merged.",
+            _one_of("records"),
+            {"type": "string", "enum": ["records"]},
         ),
         direction(),
         sort(),
@@ -155,7 +170,7 @@ def flow_parameters(settings: Settings) -> tuple[Parameter, ...]:
             "cursor",
             "Go through all rows in key order: empty to begin, then `next` of the answer before.",
             str,
-            {"type": "string"},
+            {"type": "string", "pattern": "^[A-Za-z0-9_-]*$"},
         ),
         formats(),
     )
@@ -164,7 +179,10 @@ def flow_parameters(settings: Settings) -> tuple[Parameter, ...]:
 def name_parameters(settings: Settings) -> tuple[Parameter, ...]:
     """List the parameters of GET /apps and GET /vpcs."""
     prefix = Parameter(
-        "prefix", "How the name begins.", _read_prefix, {"type": "string", "maxLength": MAX_NAME_CHARACTERS}
+        "prefix",
+        "How the name begins.",
+        _read_prefix,
+        {"type": "string", "pattern": f"^{_ANY}{{0,{MAX_NAME_CHARACTERS}}}$"},
     )
     return (prefix, *times(), *filters(*FILTERS), sort(), top(settings), *pages(settings), formats())
 
@@ -185,6 +203,7 @@ def _read_prefix(value: str) -> str:
     return value
 
 
-def _whole(name: str, meaning: str, least: int, most: int) -> Parameter:
+def _whole(name: str, meaning: str, least: int, most: int, default: int | None = None) -> Parameter:
     schema = {"type": "integer", "minimum": least, "maximum": most}
-    return Parameter(name, meaning, whole(least, most), schema)
+    otherwise = {} if default is None else {"default": default}
+    return Parameter(name, meaning, whole(least, most), schema | otherwise)

@@ -14,7 +14,11 @@ MAX_NAME_CHARACTERS = 255
 MAX_NAMES_BYTES = 2_600
 """Bytes of UTF-8 that the three names of a key may take together: a PostgreSQL index row ends at 2,704 bytes."""
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARACTERS)]
+# A pattern that msgspec checks itself takes 2.5 times the time of all the rest; this one is only told.
+Name = Annotated[
+    str,
+    msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARACTERS, extra_json_schema={"pattern": r"^[^\u0000]*$"}),
+]
 Whole = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 
 

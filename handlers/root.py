@@ -6,7 +6,14 @@ from handlers.record import FlowStore
 from handlers.settings import Settings
 from handlers.web import Request, Response
 
-_BODY = msgspec.json.encode({"message": "Flow Aggregation Service, version 1"})
+
+class Greeting(msgspec.Struct):
+    """Which service this is."""
+
+    message: str
+
+
+_BODY = msgspec.json.encode(Greeting("Flow Aggregation Service, version 1"))
 
 
 def get_root(request: Request, store: FlowStore, settings: Settings) -> Response:

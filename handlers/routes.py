@@ -44,6 +44,8 @@ ROUTES = (
     Route("/healthz", "GET", get_healthz, ""),
     Route("/readyz", "GET", get_readyz, ""),
     Route("/metrics", "GET", _later("metrics", "get_metrics"), "read", local=True),
+    # It tells no more than the README does, and a client is made of it before there is a token.
+    Route("/openapi.json", "GET", _later("openapi", "get_openapi"), ""),
     Route("/flows", "GET", get_flows, "read"),
     Route("/flows", "POST", post_flows, "write"),
     Route("/v1/flows", "GET", get_flows, "read"),

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 
 import msgspec
 
@@ -63,6 +63,14 @@ class Response(NamedTuple):
     chunks: "Stream | None" = None
 
 
+class ToldFault(TypedDict):
+    """One bad member, as the caller is told: where, what is wrong, and in which line, where the body has lines."""
+
+    loc: Location
+    msg: str
+    line: NotRequired[int]
+
+
 class Fault(NamedTuple):
     """One bad member of a request, and the line of the body that it is in, where the body has lines."""
 
@@ -70,10 +78,11 @@ class Fault(NamedTuple):
     msg: str
     line: int | None = None
 
-    def told(self) -> dict[str, Any]:
+    def told(self) -> ToldFault:
         """Put it into the shape in which it is told."""
-        told = {"loc": self.loc, "msg": self.msg}
-        return told if self.line is None else {**told, "line": self.line}
+        if self.line is None:
+            return {"loc": self.loc, "msg": self.msg}
+        return {"loc": self.loc, "msg": self.msg, "line": self.line}
 
 
 class RequestError(Exception):
@@ -100,7 +109,7 @@ def invalid(faults: Sequence[Fault], total: int, note: str = "") -> RequestError
     return RequestError(422, message + note, members={"errors": told_faults(faults), "errors_total": total})
 
 
-def told_faults(faults: Sequence[Fault]) -> list[dict[str, Any]]:
+def told_faults(faults: Sequence[Fault]) -> list[ToldFault]:
     """Put the first ``MAX_ERRORS_TOLD`` bad members into the shape in which they are told."""
     return [fault.told() for fault in faults[:MAX_ERRORS_TOLD]]
 

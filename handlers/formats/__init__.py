@@ -55,4 +55,7 @@ def _table(body: bytes, max_flows: int, lenient: bool) -> Batch:
     return decode_table(body, max_flows, lenient)
 
 
+MEDIA = (JSON, LINES, TABLE)
+"""What a body may be; no Content-Type counts as the first."""
+
 _DECODERS: dict[str, Decoder] = {"": _json, JSON: _json, LINES: _lines, TABLE: _table}

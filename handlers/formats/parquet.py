@@ -36,10 +36,10 @@ def write_parquet(members: Sequence[str], chunks: Iterable[Sequence[Row]], fits:
     sink = _Sink()
     with parquet.ParquetWriter(pyarrow.PythonFile(sink, mode="w"), schema) as writer:
         gathered: list[Any] = []
-        for rows in portions(chunks):
+        for rows in filter(None, portions(chunks)):
             columns = zip(*rows, strict=True)
             arrays = [pyarrow.array(column, field.type) for column, field in zip(columns, schema, strict=False)]
-            gathered.append(pyarrow.record_batch(arrays, schema=schema) if rows else None)
+            gathered.append(pyarrow.record_batch(arrays, schema=schema))
             if sum(map(len, gathered)) >= ROWS_A_GROUP:
                 writer.write_table(pyarrow.Table.from_batches(gathered, schema))
                 gathered.clear()

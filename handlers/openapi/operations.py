@@ -1,0 +1,135 @@
+"""What each route does, in words, and in which shape it answers: an entry for every route of the table."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from handlers.accept import MEDIA
+from handlers.batch import BatchAccepted, BatchSifted
+from handlers.graph import Graph
+from handlers.health import Alive, Ready
+from handlers.openapi.bodies import HEADERS
+from handlers.openapi.shapes import AppPage, AppTop, FlowPage, FlowTop, FlowWalk, HourPage, VpcPage, VpcTop
+from handlers.parameters import flow_parameters, graph_parameters, hours_parameters, name_parameters
+from handlers.query import Parameter
+from handlers.root import Greeting
+from handlers.settings import Settings
+
+Shape = Any
+"""A type that msgspec writes the schema of."""
+
+
+class Operation(NamedTuple):
+    """What a route is for, how it is asked and answered."""
+
+    name: str
+    summary: str
+    answers: tuple[Shape, ...]
+    """One of these, the fullest first."""
+
+    tag: str = "flows"
+    status: int = 200
+    media: str = "application/json"
+    also: tuple[str, ...] = ()
+    """Media types of other forms in which the same is answered."""
+
+    query: Callable[[Settings], Sequence[Parameter]] = lambda _: ()
+    headers: tuple[dict[str, Any], ...] = ()
+    refusals: tuple[int, ...] = ()
+    told: tuple[str, ...] = ()
+    """Headers that an answer may have."""
+
+    rules: tuple[str, ...] = ()
+    """What its parameters have to do with each other, which OpenAPI has no words for."""
+
+    takes_flows: bool = False
+    links: tuple[tuple[str, str, str], ...] = ()
+    """What may be asked next: an operation, a parameter of it, and where its value is."""
+
+
+_FORMS: dict[str, Any] = {
+    "also": tuple(media.partition(";")[0] for name, media in MEDIA.items() if name != "json"),
+    "headers": (
+        {
+            "name": "If-None-Match",
+            "description": "The `ETag` of an answer that is there already: where it is still right, 304 says so.",
+            "schema": {"type": "string"},
+        },
+    ),
+    "refusals": (304, 406, 422),
+    "told": ("Cache-Control", "Content-Encoding", "ETag", "Vary"),
+}
+"""What goes with a table: it is answered in several formats, packed or not, and has a validator."""
+
+_HOURS = "Without hour and from it is all hours; they are not together; to is with from, and after it."
+_NAMES = (
+    _HOURS,
+    "top is not with page or size; sort names members that the items have.",
+)
+
+OPERATIONS = {
+    "GET /": Operation("getRoot", "Which service this is", (Greeting,), "service"),
+    "GET /healthz": Operation("getHealth", "Whether the process answers", (Alive,), "service"),
+    "GET /readyz": Operation("getReadiness", "Whether the store answers too", (Ready,), "service"),
+    "GET /metrics": Operation(
+        "getMetrics", "What the local server counts, for Prometheus", (str,), "service", media="text/plain"
+    ),
+    "GET /openapi.json": Operation("getOpenapi", "This document", (dict[str, Any],), "service"),
+    "GET /flows": Operation(
+        "getFlows",
+        "Sums of flows: which hours, which names, put together how, in which order, and which part of them",
+        (FlowPage, FlowTop, FlowWalk),
+        query=flow_parameters,
+        **{**_FORMS, "told": (*_FORMS["told"], "Link")},
+        rules=(
+            "One of hour and from is needed, and not both; to is with from, and after it.",
+            "top is not with page or size; cursor is not with page, top or sort.",
+            "sort names members that the items have; records are there with group_by or include.",
+        ),
+    ),
+    "GET /hours": Operation(
+        "getHours",
+        "Hours with their totals, newest first",
+        (HourPage,),
+        query=hours_parameters,
+        **_FORMS,
+        rules=(_HOURS,),
+    ),
+    "GET /apps": Operation(
+        "getApps",
+        "Apps, with the flows at either end of which they are, as seen from them",
+        (AppPage, AppTop),
+        query=name_parameters,
+        **_FORMS,
+        rules=_NAMES,
+    ),
+    "GET /vpcs": Operation(
+        "getVpcs", "VPCs with their totals", (VpcPage, VpcTop), query=name_parameters, rules=_NAMES, **_FORMS
+    ),
+    "GET /graph": Operation(
+        "getGraph",
+        "Who talks to whom: the greatest links, and the apps at their ends",
+        (Graph,),
+        query=graph_parameters,
+        refusals=(422,),
+        rules=("One of hour and from is needed, and not both; to is with from, and after it.",),
+    ),
+    "POST /flows": Operation(
+        "postFlows",
+        "Count a batch of flow records: all of it or nothing; it is on disk before the answer",
+        (BatchSifted, BatchAccepted),
+        status=201,
+        headers=HEADERS,
+        refusals=(406, 409, 413, 415, 422),
+        told=("Idempotency-Replayed", "Preference-Applied"),
+        takes_flows=True,
+        links=(("getFlows", "hour", "$request.body#/0/hour"),),
+    ),
+}
+"""By method and path; what ``/v1`` has is the same."""
+
+
+def operation_of(method: str, path: str) -> Operation:
+    """Find a route's entry. Raises KeyError where it has none."""
+    twin = path.startswith("/v1/")
+    found = OPERATIONS[f"{method} {path.removeprefix('/v1') if twin else path}"]
+    return found._replace(name=f"{found.name}V1") if twin else found
