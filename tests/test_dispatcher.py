@@ -91,7 +91,8 @@ def test_a_post_that_waits_while_none_is_done_is_refused_before_the_store_gives_
         assert (waited, newcomer, still_waits) == (503, 503, True)
         assert set(told) == {"error_message", "status_code", "request_id"}
         assert status_of(read_all(first)) == 201
-        assert server.post([make_flow()])[0] == 201
+        # Its thread is free a moment after its answer is out.
+        assert 201 in [server.post([make_flow()])[0] for _ in range(20)]
         assert {item["src_app"] for item in server.items(1)} == {"first", make_flow()["src_app"]}
     log = (tmp_path / "server.log").read_text()
     assert "1 POSTs waited too long and are refused" in log
