@@ -1,11 +1,9 @@
 """A question as SQL, on either database: which rows it means, and which part of them is told."""
 
-from collections.abc import Callable
-from functools import reduce
-from operator import and_, or_
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from peewee import SQL, Case, Select, Tuple, Value, fn
+from peewee import SQL, Case, NodeList, Select, Tuple, Value, fn
 
 from handlers.question import APP, KEY, SUMS, TOTAL, Hours, Names, Question, Sort
 from storage.model import FlowSumRow
@@ -55,11 +53,11 @@ class Columns:
         return ", ".join(f"COALESCE(SUM({name}), 0)" for member in SUMS for name in self.of(member))
 
     def whole(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Put the sums' parts together, and make them integers: PostgreSQL's sum of bigints is a numeric."""
+        """Put the sums' parts together, and make integers of what PostgreSQL's driver gives as decimals."""
         at = len(self.members)
-        if not self.parted:
-            return (*row[:at], *map(int, row[at:]))
         parts = row[at:]
+        if not self.parted:
+            return (*row[:at], *map(int, parts))
         return (*row[:at], *((high << LOW_BITS) + low for high, low in zip(parts[::2], parts[1::2], strict=True)))
 
 
@@ -73,7 +71,7 @@ def rows_of(question: Question, columns: Columns) -> Any:
         limits.append(Tuple(*(of[member] for member in order)) > Tuple(*map(Value, question.after)))
     query = Select([source], [*members, *sums])
     if limits:
-        query = query.where(reduce(and_, limits))
+        query = query.where(_together(limits, " AND "))
     return query.group_by(*(of[member] for member in question.members)) if question.merges and members else query
 
 
@@ -132,7 +130,7 @@ def _ends(stored: dict[str, Any], limits: list[Any], prefix: str, *, add_up: boo
 
 def _where(columns: list[Any], limits: list[Any]) -> Any:
     query = FlowSumRow.select(*columns)
-    return query.where(reduce(and_, limits)) if limits else query
+    return query.where(_together(limits, " AND ")) if limits else query
 
 
 def _sum(member: str, column: Any, columns: Columns, *, merges: bool) -> list[Any]:
@@ -163,7 +161,12 @@ def _filter(name: str, names: Names) -> list[Any]:
     columns = [getattr(FlowSumRow, end) for end in (_ENDS if name == APP else (name,))]
     wanted = [term for column in columns for term in _any_of(column, names.exact, names.prefixes)]
     others = [term for column in columns for term in _any_of(column, names.not_exact, names.not_prefixes)]
-    return [*([reduce(or_, wanted)] if wanted else []), *(~term for term in others)]
+    return [*([_together(wanted, " OR ")] if wanted else []), *(~term for term in others)]
+
+
+def _together(terms: Sequence[Any], operator: str) -> Any:
+    """Write terms one after another: Peewee would nest them, deeper than SQLite's parser or Python's stack goes."""
+    return NodeList(terms, operator, parens=True)
 
 
 def _any_of(column: Any, exact: tuple[str, ...], prefixes: tuple[str, ...]) -> list[Any]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from handlers.language import MOST_HOURS, MOST_VALUES
+from handlers.parameters import FILTERS
 from handlers.question import APP, KEY, SUMS, TOTAL, WALK, Found, Hours, Names, Question, Rest, Row, Sort
 from handlers.record import MAX_INTEGER, FlowSum
 from storage import SumStore
@@ -134,6 +136,23 @@ def test_every_question_is_answered_exactly(sum_store: SumStore, flows: list[Flo
         assert sum_store.ask(question) == model(flows, question)
 
 
+def test_a_question_of_as_many_hours_and_names_as_there_may_be_is_answered(sum_store: SumStore) -> None:
+    flows: list[FlowSum] = [(hour, f"a{hour}", "b", "v", 1, hour, 2) for hour in range(1_500)]
+    sum_store.add(flows)
+    kinds = [tuple(f"{letter}{number}" for number in range(MOST_VALUES)) for letter in "abcd"]
+    choices = [Names(*(kinds[place] if place == kind else () for place in range(4))) for kind in range(4)]
+    choices.append(Names(kinds[0][:25], kinds[0][25:50], kinds[2][:25], kinds[3][:25]))
+    question = Question(Hours(tuple(range(MOST_HOURS))), limit=10, counted=True)
+    order = tuple(map(Sort, KEY))
+
+    for names in choices:
+        for filters in [(name,) for name in FILTERS] + [FILTERS]:
+            asked = question._replace(filters=tuple((name, names) for name in filters), order=order)
+            assert sum_store.ask(asked) == model(flows, asked)
+            asked = asked._replace(members=(APP,), order=(Sort(APP),), prefix="a")
+            assert sum_store.ask(asked) == model(flows, asked)
+
+
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(flow_sums, st.lists(questions(), min_size=3, max_size=8))
 def test_what_is_left_of_the_first_rows_is_the_rest(
@@ -155,6 +174,7 @@ def test_a_stream_gives_all_the_rows_in_order(sum_store: SumStore, flows: list[F
     for question in (question._replace(offset=0, limit=None) for question in asked):
         streamed = [row for chunk in sum_store.stream(question) for row in chunk]
         assert streamed == model(flows, question._replace(limit=10_000)).rows
+        assert {type(value) for row in streamed for value in row} <= {str, int}
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
