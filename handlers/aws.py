@@ -204,7 +204,7 @@ def _rest_api_request(event: Event) -> Request:
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
     """
-    query = urlencode(event.get("multiValueQueryStringParameters") or {}, doseq=True)
+    query = urlencode(event.get("multiValueQueryStringParameters") or {}, doseq=True, errors="surrogatepass")
     headers = {name.lower(): ", ".join(values) for name, values in (event.get("multiValueHeaders") or {}).items()}
     context = event.get("requestContext", {})
     peer = context.get("identity", {}).get("sourceIp") or ""

@@ -53,12 +53,19 @@ def whole(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def pairs_of(query: str) -> list[tuple[str, str]]:
+    """Take a query string apart. What is no UTF-8 becomes U+FFFD: %-escaped, or as a surrogate that JSON can spell."""
+    if not query.isascii():
+        query = query.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return parse_qsl(query, keep_blank_values=True)
+
+
 def parse_hour_query(query: str, settings: Settings) -> HourQuery | None:
     """Read the plain question, ``hour``, ``page`` and ``size``, each once at most; or None where it is another.
 
     It is the one that is asked most, and a tenth of the work of all the others.
     """
-    given = dict(pairs := parse_qsl(query, keep_blank_values=True))
+    given = dict(pairs := pairs_of(query))
     if len(given) != len(pairs) or "hour" not in given or not given.keys() <= {"hour", "page", "size"}:
         return None
     try:
@@ -82,7 +89,7 @@ def read_query(
     """
     known = {parameter.name: parameter for parameter in parameters}
     given: dict[str, list[str]] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
+    for name, value in pairs_of(query):
         given.setdefault(name, []).append(value)
     read: dict[str, Any] = {}
     faults = [] if not either or given.keys() & set(either) else [fault(either[0], f"Required, but missing: {hint}")]

@@ -1,11 +1,12 @@
 """Questions beyond an hour's page: what is asked of the store, and the shape of its answer."""
 
 from collections.abc import Iterator
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from handlers.accept import shape_of
 from handlers.cursor import write_cursor
 from handlers.language import Asked, read_flows_query
+from handlers.query import pairs_of
 from handlers.question import SUMS, Found, Rest, Row
 from handlers.record import FlowStore
 from handlers.settings import Settings
@@ -79,7 +80,7 @@ def _walked(asked: Asked, found: Found, query: str) -> Table:
     if len(found.rows) <= asked.size:
         return Table(members, (rows,), {"size": asked.size, "next": None}, fits=not asked.question.merges)
     cursor = write_cursor(asked.question, found.rows[asked.size - 1])
-    given = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name != "cursor"]
+    given = [(name, value) for name, value in pairs_of(query) if name != "cursor"]
     link = f'<?{urlencode([*given, ("cursor", cursor)])}>; rel="next"'
     beside = {"size": asked.size, "next": cursor}
     return Table(members, (rows,), beside, headers=(("Link", link),), fits=not asked.question.merges)

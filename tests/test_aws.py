@@ -128,6 +128,19 @@ def test_a_lone_surrogate_in_an_event_is_refused_as_bad_utf8() -> None:
 @pytest.mark.parametrize(
     "asked",
     [
+        event("http_api_get") | {"rawQueryString": "hour=1&vpc_id=\ud800&cursor="},
+        event("rest_api_get") | {"multiValueQueryStringParameters": {"hour": ["1"], "vpc_id": ["\ud800"]}},
+    ],
+)
+def test_a_lone_surrogate_in_a_query_is_a_name_that_nothing_has(asked: dict[str, Any]) -> None:
+    answered = handlers.aws.read(asked, None)
+
+    assert (answered["statusCode"], from_json(answered["body"].encode())["items"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
         {},
         {"source": "aws.events"},
         {"version": "1.0", "httpMethod": "GET", "path": "/"},

@@ -65,6 +65,7 @@ def test_a_number_is_1_to_19_digits_up_to_the_largest(value: str) -> None:
         ("hour=1&Hour=1", ["Hour"]),
         ("hour=1&=1", [""]),
         ("hour=1&%ff=1", ["\ufffd"]),
+        ("hour=1&\ud800=1", ["\ufffd\ufffd\ufffd"]),
         (f"hour=1&page={MAX_INTEGER // 50 + 1}", ["page"]),
         ("hour=x&page=x&size=x&foo=x", ["hour", "page", "size", "foo"]),
         ("hour=1;page=2", ["hour"]),
