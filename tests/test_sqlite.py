@@ -102,6 +102,21 @@ def test_a_database_of_the_version_before_totals_is_migrated_and_its_sums_added_
         assert store.version(Hours()) != before
 
 
+@pytest.mark.parametrize("hour", [1, 2])
+def test_a_writer_of_an_earlier_release_stores_nothing_once_there_are_totals(tmp_path: Path, hour: int) -> None:
+    with raw(tmp_path / "old.db") as earlier:
+        for statement in (*STEPS[0], *STEPS[1], *STEPS[2], "PRAGMA user_version = 3"):
+            earlier.execute(statement)
+        insert = "INSERT INTO flow_sum VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET records = records + 1"
+        earlier.execute(insert, make_sum())
+
+        with closing(open_store(f"sqlite:///{tmp_path}/old.db")) as store:
+            with pytest.raises(sqlite3.OperationalError):
+                earlier.execute(insert, make_sum(hour=hour))
+            assert store.read(1, 0, 10) == (1, [make_sum()])
+            assert store.hours(Hours(), 0, 10) == (1, [HourTotal(1, 1, 1, 300, 100)])
+
+
 def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     with raw(tmp_path / "new.db") as connection:
         connection.execute("PRAGMA user_version = 99")
