@@ -44,8 +44,8 @@ CREATE TABLE delivery (
 # A batch begins with its hours' totals, as rows without names and of the hour -1 - hour. A trigger adds them to
 # hour_count and takes them away again, so that a small batch stays one statement. It fires on what is inserted only:
 # one before each insert would cost every row. Of a total past 2^63 the high part comes as a row of its own. A new row's
-# writes are a random number of 40 bits, and each write raises them by one of 24. That number is a function of ours, so
-# that a writer of an earlier release that is still running is refused: it would add to no total.
+# writes are a random number of 40 bits, and each write raises them by one of 24. A writer of an earlier release that is
+# still running would add to no total: it is refused, since it does not know the function, which is never called.
 _TOTALS = (
     *(
         f"ALTER TABLE hour_count ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0"
@@ -89,7 +89,7 @@ CREATE TRIGGER flow_sum_totalled AFTER INSERT ON flow_sum WHEN NEW.hour < 0 BEGI
         iif(NEW.dest_app = '', NEW.bytes_rx >> 32, NEW.bytes_rx),
         iif(NEW.dest_app = '', NEW.bytes_tx & 4294967295, 0),
         iif(NEW.dest_app = '', NEW.bytes_tx >> 32, NEW.bytes_tx),
-        random_writes()
+        iif(1, random() & 1099511627775, keeps_totals())
     ) ON CONFLICT (hour) DO UPDATE SET
         records_low = (records_low + excluded.records_low) & 4294967295,
         records_high = records_high + excluded.records_high + ((records_low + excluded.records_low) >> 32),
