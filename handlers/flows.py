@@ -5,14 +5,12 @@ from typing import cast
 
 from handlers.aggregate import aggregate
 from handlers.batch import Batch
-from handlers.codec import encode, flow_page
+from handlers.codec import encode
 from handlers.compression import unpack
 from handlers.formats import decoder_of
 from handlers.idempotency import delivery_of, read_key, replay, replay_if_known
 from handlers.prefer import LENIENT, prefers_lenient
-from handlers.query import parse_hour_query
-from handlers.question import Hours
-from handlers.record import AlreadyDelivered, Delivery, FlowStore, HourPage
+from handlers.record import AlreadyDelivered, Delivery, FlowStore
 from handlers.settings import Settings
 from handlers.web import TOO_MANY, Request, RequestError, Response
 
@@ -47,30 +45,14 @@ def get_flows(request: Request, store: FlowStore, settings: Settings) -> Respons
     Raises RequestError 422 on a bad query, 406 where no format would be accepted, and what the store raises.
     """
     # Imported where it is asked for: a function that only counts starts the sooner without.
-    from handlers.accept import shape_of
+    from handlers.hour_page import read_hour_page
 
-    asked = parse_hour_query(request.query, settings)
-    if asked is None or (shape := shape_of(request)).format != "json":
+    answered = read_hour_page(request, store, settings)
+    if answered is None:
         from handlers.reads import read_flows
 
         return read_flows(request, store, settings)
-
-    def read() -> HourPage:
-        return store.read(asked.hour, asked.offset, asked.size)
-
-    # One statement tells the sums and their version. Where they may be known already, the version alone comes first.
-    found = None if "if-none-match" in request.headers else read()
-
-    def page() -> Response:
-        shown = found or read()
-        return Response(200, encode(flow_page(shown, asked.page, asked.size)), records=len(shown.sums))
-
-    from handlers.table import answer_unless_known
-
-    def version() -> str:
-        return found.version if found else store.version(Hours((asked.hour,)))
-
-    return answer_unless_known(request, shape, asked, version, page)
+    return answered
 
 
 def ingest(batch: Batch, request: Request, key: str | None, store: FlowStore, settings: Settings) -> Response:

@@ -90,3 +90,13 @@ class Found(NamedTuple):
     rows: list[Row]
     total: int | None = None
     rest: Rest | None = None
+
+
+class HourTotal(NamedTuple):
+    """How many sums an hour has, and what they add up to: exact, also past 2^63-1."""
+
+    hour: int
+    flows: int
+    records: int
+    bytes_rx: int
+    bytes_tx: int

@@ -1,11 +1,13 @@
 """The flow record, its key and its sums, and what a handler asks of storage."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
-from handlers.question import Found, Hours, Question, Row
+if TYPE_CHECKING:
+    from handlers.question import Found, Hours, HourTotal, Question, Row
+
 
 MAX_INTEGER = 2**63 - 1
 """The largest number a record or a sum may hold: a signed 64-bit integer, as every engine stores it."""
@@ -65,16 +67,6 @@ class HourPage(NamedTuple):
     sums: list[FlowSum]
     version: str
     """The hour's, of the same moment; see FlowStore."""
-
-
-class HourTotal(NamedTuple):
-    """How many sums an hour has, and what they add up to: exact, also past 2^63-1."""
-
-    hour: int
-    flows: int
-    records: int
-    bytes_rx: int
-    bytes_tx: int
 
 
 class StoreSize(NamedTuple):
@@ -140,14 +132,14 @@ class FlowStore(Protocol):
         """
         ...
 
-    def hours(self, hours: Hours, offset: int, limit: int) -> tuple[int, list[HourTotal]]:
+    def hours(self, hours: "Hours", offset: int, limit: int) -> "tuple[int, list[HourTotal]]":
         """Read at most ``limit`` totals of those of some hours that have sums, newest first, from the ``offset``-th on.
 
         Tells first how many have: both are of one moment. Raises StoreUnavailable.
         """
         ...
 
-    def version(self, hours: Hours) -> str:
+    def version(self, hours: "Hours") -> str:
         """Tell the version of some hours: another after each write to one of them, and the same without.
 
         Raises StoreUnavailable.
@@ -158,11 +150,11 @@ class FlowStore(Protocol):
         """Find a delivery that is stored. Raises StoreUnavailable."""
         ...
 
-    def ask(self, question: Question) -> Found:
+    def ask(self, question: "Question") -> "Found":
         """Answer a question, all of one moment. Raises StoreUnavailable."""
         ...
 
-    def stream(self, question: Question) -> Iterator[list[Row]]:
+    def stream(self, question: "Question") -> "Iterator[list[Row]]":
         """Answer with rows alone, in its order, some at a time, all of one moment.
 
         It holds a connection until it is at its end, or closed. Raises StoreUnavailable, also while it goes on.

@@ -7,7 +7,7 @@ import msgspec
 
 from handlers.question import Found, Question, Rest, Row
 from handlers.record import MAX_INTEGER
-from storage import totals
+from storage import kept
 from storage.engine import Engine, Read
 from storage.statements import Columns, rows_of
 
@@ -42,9 +42,9 @@ def _rows(engine: Engine, read: Read, question: Question) -> tuple[Columns, str,
     A flow counts twice where it is looked at from either end.
     """
     dialect = engine.dialect
-    if totals.tells(question):
-        return Columns(question.members, parted=dialect.sums_overflow), *totals.rows(dialect, question)
-    parted = dialect.sums_overflow and 2 * totals.bound(dialect, read, question.hours) > MAX_INTEGER
+    if kept.tells(question):
+        return Columns(question.members, parted=dialect.sums_overflow), *kept.rows(dialect, question)
+    parted = dialect.sums_overflow and 2 * kept.bound(dialect, read, question.hours) > MAX_INTEGER
     columns = Columns(question.members, parted=parted)
     return columns, *engine.statement(rows_of(question, columns))
 
@@ -72,14 +72,14 @@ def _whole(
 
     Rows that are put together first are so once for all three; others are better looked for anew.
     """
-    kept = "" if question.merges else "NOT "
+    once = "" if question.merges else "NOT "
     dialect = engine.dialect
     part, limits = _part(engine, columns, question, "found", ())
     listed = dialect.listed(", ".join(columns.names), part)
     counted, counting = _counted(engine, question)
     overall = f"count(*), {columns.totals()}"
     rest = f"SELECT {dialect.array_as_json.format(overall)} FROM found" if question.rest else "SELECT NULL"
-    sql = f"WITH found AS {kept}MATERIALIZED ({found}) SELECT ({listed}), ({counted}), ({rest})"
+    sql = f"WITH found AS {once}MATERIALIZED ({found}) SELECT ({listed}), ({counted}), ({rest})"
     return sql, (*parameters, *limits, *counting)
 
 
@@ -89,7 +89,7 @@ def _counted(engine: Engine, question: Question) -> tuple[str, Sequence[Any]]:
         return "SELECT NULL", ()
     if question.merges or question.filters or question.prefix:
         return "SELECT count(*) FROM found", ()
-    return totals.count(engine.dialect, question.hours)
+    return kept.count(engine.dialect, question.hours)
 
 
 def _part(

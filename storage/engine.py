@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -19,7 +19,7 @@ class CannotOpen(Exception):
     """The database cannot be opened; the message is a sentence for the operator."""
 
 
-class Dialect(NamedTuple):
+class Dialect(msgspec.Struct, frozen=True):
     """How a database says what the models do not."""
 
     placeholder: str

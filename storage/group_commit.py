@@ -5,14 +5,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from handlers.question import Found, Hours, Question, Row
+from handlers.question import Found, Hours, HourTotal, Question, Row
 from handlers.record import (
     AlreadyDelivered,
     Delivery,
     FlowStore,
     FlowSum,
     HourPage,
-    HourTotal,
     OutcomeUnknown,
     StoreSize,
     StoreUnavailable,

@@ -4,13 +4,16 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from handlers.question import Found, Hours, Question, Row
-from handlers.record import Delivery, FlowSum, HourPage, HourTotal, StoreSize, StoreUnavailable
+from handlers.record import Delivery, FlowSum, HourPage, StoreSize, StoreUnavailable
 from storage.engine import CannotOpen, engine_of
 from storage.probe import Probe
 from storage.retention import Removed
 from storage.store import SumStore
+
+if TYPE_CHECKING:
+    from handlers.question import Found, Hours, HourTotal, Question, Row
 
 
 class LazyStore:
@@ -47,11 +50,11 @@ class LazyStore:
         """Read a part of an hour's sums; see FlowStore."""
         return self._opened().read(hour, offset, limit)
 
-    def hours(self, hours: Hours, offset: int, limit: int) -> tuple[int, list[HourTotal]]:
+    def hours(self, hours: "Hours", offset: int, limit: int) -> "tuple[int, list[HourTotal]]":
         """Read the kept totals of some hours; see FlowStore."""
         return self._opened().hours(hours, offset, limit)
 
-    def version(self, hours: Hours) -> str:
+    def version(self, hours: "Hours") -> str:
         """Tell the version of some hours; see FlowStore."""
         return self._opened().version(hours)
 
@@ -59,11 +62,11 @@ class LazyStore:
         """Find a delivery that is stored; see FlowStore."""
         return self._opened().find(scope, key)
 
-    def ask(self, question: Question) -> Found:
+    def ask(self, question: "Question") -> "Found":
         """Answer a question; see FlowStore."""
         return self._opened().ask(question)
 
-    def stream(self, question: Question) -> Iterator[list[Row]]:
+    def stream(self, question: "Question") -> "Iterator[list[Row]]":
         """Answer with rows alone; see FlowStore."""
         return self._opened().stream(question)
 

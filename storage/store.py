@@ -1,20 +1,18 @@
 """The store: add, read, prune, clear, the same on every engine."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from peewee import Value, fn
-
-from handlers.question import Found, Hours, Question, Row
-from handlers.record import Delivery, FlowSum, HourPage, HourTotal, StoreSize
-from storage import asking, retention, totals
+from handlers.record import Delivery, FlowSum, HourPage, StoreSize
+from storage import retention
 from storage.engine import Engine
 from storage.model import DeliveryRow, FlowSumRow, HourCount
 from storage.probe import Probe
 
-NEAR = 1_000
-"""Sums that are walked over in less time than it takes to look from which end a page is nearer."""
-
-_KEY = (FlowSumRow.src_app, FlowSumRow.dest_app, FlowSumRow.vpc_id)
+if TYPE_CHECKING:
+    from handlers.question import Found, Hours, HourTotal, Question, Row
+    from storage.pages import Pages
 
 
 class SumStore:
@@ -24,18 +22,13 @@ class SumStore:
         self._engine = engine
         self.writers = engine.writers
         self._probe = Probe(lambda: self.read(0, 0, 1))
-        # Peewee takes longer to write a statement than SQLite to run it, so each is written once.
-        hour = Value(0)
-        of_hour = FlowSumRow.select().where(FlowSumRow.hour == hour)
-        forwards = of_hour.order_by(*_KEY).limit(1).offset(0)
-        backwards = of_hour.order_by(*(name.desc() for name in _KEY)).limit(1).offset(0)
-        # PostgreSQL's sum of bigints is a numeric.
-        kept = HourCount.select(fn.SUM(HourCount.flows).cast("bigint")).where(HourCount.hour == hour)
-        self._count_sql = engine.sql(kept)
-        self._page_sql = totals.page_counts(engine.dialect)
-        self._sums_sql = engine.sql(HourCount.select(fn.SUM(HourCount.flows).cast("bigint")))
-        self._forwards_sql = engine.sql(forwards)
-        self._backwards_sql = engine.sql(backwards)
+
+    @cached_property
+    def _pages(self) -> "Pages":
+        # Imported and made where it is asked for, as below: a function that only counts starts the sooner without.
+        from storage.pages import Pages
+
+        return Pages(self._engine)
 
     def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery] = ()) -> None:
         """Add sums and their deliveries in one transaction; see FlowStore."""
@@ -48,33 +41,31 @@ class SumStore:
 
     def read(self, hour: int, offset: int, limit: int) -> HourPage:
         """Read a part of an hour's sums, and the kept count of them; see FlowStore."""
-        # An offset is walked row by row: a far page is walked to from the end, where that is nearer.
-        total = self._engine.count(self._count_sql, hour) if offset > NEAR else 0
-        if NEAR < offset >= total:
-            return self._engine.page(self._page_sql, self._forwards_sql, hour, 0, 0)
-        if offset > total // 2 > 0:
-            here = min(limit, total - offset)
-            found = self._engine.page(self._page_sql, self._backwards_sql, hour, here, total - offset - here)
-            # Where sums came in between, the place counted from the end is another.
-            if found.total == total:
-                return found._replace(sums=found.sums[::-1])
-        return self._engine.page(self._page_sql, self._forwards_sql, hour, limit, offset)
+        return self._pages.read(hour, offset, limit)
 
-    def ask(self, question: Question) -> Found:
+    def ask(self, question: "Question") -> "Found":
         """Answer a question; see FlowStore."""
+        from storage import asking
+
         return asking.ask(self._engine, question)
 
-    def stream(self, question: Question) -> Iterator[list[Row]]:
+    def stream(self, question: "Question") -> "Iterator[list[Row]]":
         """Answer with rows alone; see FlowStore."""
+        from storage import asking
+
         return asking.stream(self._engine, question)
 
-    def hours(self, hours: Hours, offset: int, limit: int) -> tuple[int, list[HourTotal]]:
+    def hours(self, hours: "Hours", offset: int, limit: int) -> "tuple[int, list[HourTotal]]":
         """Read the kept totals of some hours; see FlowStore."""
-        return totals.hours(self._engine, hours, offset, limit)
+        from storage import kept
 
-    def version(self, hours: Hours) -> str:
+        return kept.hours(self._engine, hours, offset, limit)
+
+    def version(self, hours: "Hours") -> str:
         """Tell the version of some hours; see FlowStore."""
-        return totals.version(self._engine, hours)
+        from storage import kept
+
+        return kept.version(self._engine, hours)
 
     def answers(self, seconds: float) -> bool:
         """Tell whether a question is answered in time; see FlowStore."""
@@ -82,7 +73,7 @@ class SumStore:
 
     def size(self) -> StoreSize:
         """Tell how many sums there are, by their kept counts, and their bytes on disk; see FlowStore."""
-        return StoreSize(self._engine.count(self._sums_sql), self._engine.bytes_on_disk())
+        return StoreSize(self._pages.flows(), self._engine.bytes_on_disk())
 
     def prune(self, before: int) -> Iterator[retention.Removed]:
         """Remove the hours before one, the oldest first, a transaction a step: it goes on while it is iterated over.

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from handlers.question import Found, Hours, Question, Row
+from handlers.question import Found, Hours, HourTotal, Question, Row
 from handlers.record import (
     MAX_INTEGER,
     AlreadyDelivered,
@@ -14,7 +14,6 @@ from handlers.record import (
     FlowKey,
     FlowSum,
     HourPage,
-    HourTotal,
     StoreSize,
     StoreUnavailable,
     SumTooLarge,

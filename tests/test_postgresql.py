@@ -20,8 +20,8 @@ import psycopg
 import pytest
 
 import storage.libpq
-from handlers.question import Hours
-from handlers.record import MAX_INTEGER, HourTotal, OutcomeUnknown, StoreUnavailable
+from handlers.question import Hours, HourTotal
+from handlers.record import MAX_INTEGER, OutcomeUnknown, StoreUnavailable
 from storage import SumStore, open_store
 from storage.migrations.postgresql import STEPS
 from storage.model import DeliveryRow, FlowSumRow, HourCount

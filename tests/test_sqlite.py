@@ -10,8 +10,8 @@ import pytest
 
 import storage.soundness
 import storage.sqlite
-from handlers.question import Hours
-from handlers.record import MAX_INTEGER, HourTotal, OutcomeUnknown, StoreUnavailable
+from handlers.question import Hours, HourTotal
+from handlers.record import MAX_INTEGER, OutcomeUnknown, StoreUnavailable
 from storage import SumStore, open_store
 from storage.migrations.sqlite import STEPS
 from storage.model import DeliveryRow, FlowSumRow, HourCount

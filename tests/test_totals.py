@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import storage.retention
-from handlers.question import Hours
-from handlers.record import MAX_INTEGER, AlreadyDelivered, FlowStore, FlowSum, HourTotal, SumTooLarge
-from storage import LazyStore, SumStore, totals
+from handlers.question import Hours, HourTotal
+from handlers.record import MAX_INTEGER, AlreadyDelivered, FlowStore, FlowSum, SumTooLarge
+from storage import LazyStore, SumStore
+from storage.kept import bound
 from storage.totals import halves, of_batch, whole
 from tests.factories import make_delivery, make_sum
 
@@ -149,8 +150,8 @@ def test_clearing_leaves_no_totals(sum_store: SumStore) -> None:
 def test_no_sum_over_some_hours_exceeds_their_bound(sum_store: SumStore) -> None:
     sum_store.add([make_sum(hour=hour, bytes_rx=MAX_INTEGER, bytes_tx=7, records=3) for hour in (1, 2, 3)])
 
-    assert totals.bound(sum_store._engine.dialect, sum_store._engine.fetch, Hours(first=2)) == 2 * (MAX_INTEGER + 10)
-    assert totals.bound(sum_store._engine.dialect, sum_store._engine.fetch, Hours(first=4)) == 0
+    assert bound(sum_store._engine.dialect, sum_store._engine.fetch, Hours(first=2)) == 2 * (MAX_INTEGER + 10)
+    assert bound(sum_store._engine.dialect, sum_store._engine.fetch, Hours(first=4)) == 0
 
 
 def test_a_store_that_is_opened_late_has_the_same_totals(sum_store: SumStore, database_url: str) -> None:

@@ -1,0 +1,47 @@
+"""A page of one hour's sums: the question that is asked most, so its statements are written once."""
+
+from peewee import Value, fn
+
+from handlers.record import HourPage
+from storage.engine import Engine
+from storage.kept import page_counts
+from storage.model import FlowSumRow, HourCount
+
+NEAR = 1_000
+"""Sums that are walked over in less time than it takes to look from which end a page is nearer."""
+
+_KEY = (FlowSumRow.src_app, FlowSumRow.dest_app, FlowSumRow.vpc_id)
+
+
+class Pages:
+    """The statements that read pages from one engine. Peewee takes longer to write one than SQLite to run it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        hour = Value(0)
+        of_hour = FlowSumRow.select().where(FlowSumRow.hour == hour)
+        # PostgreSQL's sum of bigints is a numeric.
+        flows = HourCount.select(fn.SUM(HourCount.flows).cast("bigint"))
+        self._flows_sql = engine.sql(flows)
+        self._count_sql = engine.sql(flows.where(HourCount.hour == hour))
+        self._counts_sql = page_counts(engine.dialect)
+        self._forwards_sql = engine.sql(of_hour.order_by(*_KEY).limit(1).offset(0))
+        self._backwards_sql = engine.sql(of_hour.order_by(*(name.desc() for name in _KEY)).limit(1).offset(0))
+
+    def flows(self) -> int:
+        """Tell how many sums there are. Raises StoreUnavailable."""
+        return self._engine.count(self._flows_sql)
+
+    def read(self, hour: int, offset: int, limit: int) -> HourPage:
+        """Read a part of an hour's sums, and the kept count of them; see FlowStore."""
+        # An offset is walked row by row: a far page is walked to from the end, where that is nearer.
+        total = self._engine.count(self._count_sql, hour) if offset > NEAR else 0
+        if NEAR < offset >= total:
+            return self._engine.page(self._counts_sql, self._forwards_sql, hour, 0, 0)
+        if offset > total // 2 > 0:
+            here = min(limit, total - offset)
+            found = self._engine.page(self._counts_sql, self._backwards_sql, hour, here, total - offset - here)
+            # Where sums came in between, the place counted from the end is another.
+            if found.total == total:
+                return found._replace(sums=found.sums[::-1])
+        return self._engine.page(self._counts_sql, self._forwards_sql, hour, limit, offset)
