@@ -19,6 +19,9 @@ BUSY_SECONDS = 5
 ANSWER_SECONDS = 20
 """How long to wait for any one answer: of a server that hangs, or that waits for a standby it has lost."""
 
+CANCEL_SECONDS = 1
+"""How long to try to tell the server that nobody waits for its answer any more."""
+
 # Errors that pass, by class or code: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _TEMPORARY = ("08", "40", "53", "57", "55P03", "25006", "25P03", "25P04", "58030")
 # Of those, the ones after which another try may well succeed at once.
@@ -46,6 +49,9 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         try:
             return super().wait(gen, interval, ANSWER_SECONDS if timeout is None else timeout)
         except psycopg.errors._WaitTimeout as error:
+            # A server that only works for long would go on, for nobody.
+            with suppress(psycopg.Error):
+                self.cancel_safe(timeout=CANCEL_SECONDS)
             self.pgconn.finish()
             raise StoreUnavailable(f"the database did not answer within {ANSWER_SECONDS} seconds") from error
 

@@ -216,6 +216,22 @@ def test_a_commit_whose_wait_for_a_standby_was_cut_short_is_not_acknowledged() -
         store.close()
 
 
+def test_what_nobody_waits_for_any_more_is_not_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = storage.libpq.connect(storage.libpq.read_parameters(os.environ[SERVER]))
+    pid = connection.info.backend_pid
+    monkeypatch.setattr("storage.libpq.ANSWER_SECONDS", 0.2)
+
+    with pytest.raises(StoreUnavailable, match="did not answer"):
+        connection.execute("SELECT sum(a * b) FROM generate_series(1, 100000) AS a, generate_series(1, 100000) AS b")
+
+    with psycopg.connect(os.environ[SERVER], autocommit=True) as other:
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+        until = time.monotonic() + SECONDS
+        while other.execute(asked, [pid]).fetchone() != (0,):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+
 @pytest.mark.parametrize("verb", ["add", "read"])
 def test_a_server_that_hangs_is_unavailable(
     other_server: PostgreSQL, monkeypatch: pytest.MonkeyPatch, verb: str
