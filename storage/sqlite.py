@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -36,6 +37,13 @@ OLDEST = (3, 37, 0)
 """The first SQLite with STRICT tables: without them an overflowing sum silently becomes a float."""
 
 BUSY_SECONDS = 5
+
+ANSWER_SECONDS = 20
+"""How long to work on any one answer, as on PostgreSQL: the threads that answer are few, and nobody waits for ever."""
+
+_STEPS = 1_000_000
+"""Of SQLite's own, some 10 ms, between two looks at the clock."""
+
 ROWS_A_STATEMENT = 200
 """Rows in one INSERT: measured 1.8 µs a row from 50 on, where one row a statement takes 2.7.
 
@@ -50,7 +58,7 @@ _REMOVAL = Removal(
     (f"SELECT count(*), {SUM_OF_ROWS} {{rest}}", "DELETE {rest}"),
     f"INSERT INTO hour_count (hour, flows, {HALVES}, writes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 )
-_TEMPORARY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
+_TEMPORARY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_INTERRUPT}
 # A limit of the file's size or of a user's share says so; only a full disk says SQLITE_FULL.
 _NO_ROOM = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 # auto_vacuum can only be chosen before the first table, and before WAL writes the file's header.
@@ -177,15 +185,19 @@ class SqliteEngine:
 
     def look(self, attempt: Callable[[Read], _Result]) -> _Result:
         """Let a function read, in a transaction that sees one moment."""
-        with self._moment() as connection:
+        with self._moment() as connection, _bounded(connection):
             return attempt(lambda sql, parameters: connection.execute(sql, parameters).fetchall())
 
     def stream(self, choose: Callable[[Read], tuple[str, Sequence[Any]]], rows: int) -> Iterator[list[tuple[Any, ...]]]:
         """Go through a statement's rows; until its end the write-ahead log grows by what is written meanwhile."""
         with self._moment() as connection:
-            cursor = connection.execute(*choose(lambda *statement: connection.execute(*statement).fetchall()))
-            while fetched := cursor.fetchmany(rows):
+            with _bounded(connection):
+                cursor = connection.execute(*choose(lambda *statement: connection.execute(*statement).fetchall()))
+                fetched = cursor.fetchmany(rows)
+            while fetched:
                 yield fetched
+                with _bounded(connection):
+                    fetched = cursor.fetchmany(rows)
 
     @contextmanager
     def _moment(self) -> Iterator[sqlite3.Connection]:
@@ -194,7 +206,9 @@ class SqliteEngine:
             try:
                 yield connection
             finally:
-                connection.execute("ROLLBACK")
+                # SQLite may have rolled back by itself, and would then refuse to.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     def bytes_on_disk(self) -> int:
         """Add up the file and its write-ahead log."""
@@ -320,6 +334,17 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+@contextmanager
+def _bounded(connection: sqlite3.Connection) -> Iterator[None]:
+    """Interrupt a reader that takes too long."""
+    end = time.monotonic() + ANSWER_SECONDS
+    connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None, 0)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 
 import storage.soundness
 import storage.sqlite
-from handlers.question import Hours, HourTotal
+from handlers.question import Hours, HourTotal, Question, Sort
 from handlers.record import MAX_INTEGER, OutcomeUnknown, StoreUnavailable
 from storage import SumStore, open_store
 from storage.migrations.sqlite import STEPS
@@ -302,3 +302,19 @@ def test_clear_gives_the_space_back(sum_store: SumStore, tmp_path: Path) -> None
 
     assert (tmp_path / "flows.db").stat().st_size < before / 20
     assert (tmp_path / "flows.db-wal").stat().st_size == 0
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_answer_that_takes_too_long_is_given_up_and_the_next_is_given(
+    sum_store: SumStore, monkeypatch: pytest.MonkeyPatch, streamed: bool
+) -> None:
+    sum_store.add([make_sum(f"app-{number:05}") for number in range(20_000)])
+    question = Question(Hours(), (), ("src_app",), order=(Sort("bytes_rx"), Sort("src_app")), limit=1)
+    monkeypatch.setattr(storage.sqlite, "_STEPS", 1_000)
+    monkeypatch.setattr(storage.sqlite, "ANSWER_SECONDS", 0)
+
+    with pytest.raises(StoreUnavailable):
+        list(sum_store.stream(question)) if streamed else sum_store.ask(question)
+
+    monkeypatch.undo()
+    assert sum_store.ask(question).rows == [("app-00000", 300, 100, 1)]
