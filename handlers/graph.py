@@ -4,11 +4,13 @@ from typing import cast
 
 import msgspec
 
+from handlers.accept import shape_of
 from handlers.language import read_graph_query
 from handlers.question import Rest
 from handlers.reads import rest_of
 from handlers.record import FlowStore
 from handlers.settings import Settings
+from handlers.table import answer_unless_known
 from handlers.web import Request, Response
 
 LINKS = 50
@@ -43,12 +45,20 @@ class Graph(msgspec.Struct):
 
 
 def get_graph(request: Request, store: FlowStore, settings: Settings) -> Response:
-    """Answer with the greatest links. Raises RequestError 422 on a bad query, and what the store raises."""
+    """Answer with the greatest links, as JSON whatever is accepted, since a graph is no table.
+
+    Raises RequestError 422 on a bad query, 406 where no coding would be accepted, and what the store raises.
+    """
     asked = read_graph_query(request.query, settings, LINKS)
-    found = store.ask(asked.question)
-    links = [Link(*row) for row in found.rows]  # type: ignore[arg-type]
-    graph = Graph(_nodes(links), links, rest_of(cast("Rest", found.rest), records=True))
-    return Response(200, msgspec.json.encode(graph), records=len(links))
+    shape = shape_of(request, "json")
+
+    def answer() -> Response:
+        found = store.ask(asked.question)
+        links = [Link(*row) for row in found.rows]  # type: ignore[arg-type]
+        graph = Graph(_nodes(links), links, rest_of(cast("Rest", found.rest), records=True))
+        return Response(200, msgspec.json.encode(graph), records=len(links))
+
+    return answer_unless_known(request, shape, ("graph", asked), lambda: store.version(asked.question.hours), answer)
 
 
 def _nodes(links: list[Link]) -> list[Node]:

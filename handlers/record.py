@@ -110,6 +110,10 @@ class StoreUnavailable(Exception):
     """The store is busy, full or out of reach for now; nothing of the batch was stored."""
 
 
+class TookTooLong(StoreUnavailable):
+    """A question was not answered in the time that there is for one."""
+
+
 class OutcomeUnknown(StoreUnavailable):
     """The store was lost while it committed; whether the batch was stored, wholly or not at all, is not known."""
 
@@ -151,7 +155,7 @@ class FlowStore(Protocol):
         ...
 
     def ask(self, question: "Question") -> "Found":
-        """Answer a question, all of one moment. Raises StoreUnavailable."""
+        """Answer a question, all of one moment. Raises StoreUnavailable, and TookTooLong above all."""
         ...
 
     def stream(self, question: "Question") -> "Iterator[list[Row]]":

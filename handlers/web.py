@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 import msgspec
 
 from handlers import request_id
-from handlers.record import MAX_INTEGER, OutcomeUnknown, StoreUnavailable, SumTooLarge
+from handlers.record import MAX_INTEGER, OutcomeUnknown, StoreUnavailable, SumTooLarge, TookTooLong
 
 if TYPE_CHECKING:
     from handlers.stream import Stream
@@ -157,6 +157,8 @@ def respond(handle: Callable[[], Response]) -> Response:
         return unavailable(str(error))
     except OutcomeUnknown:
         return unavailable("The store was lost while it committed; whether the batch was stored is not known")
+    except TookTooLong:
+        return unavailable("The answer took too long; ask for fewer hours or names, or try again later")
     except StoreUnavailable:
         return unavailable("The store is busy or out of reach; nothing was stored")
     except Exception:

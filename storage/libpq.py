@@ -36,6 +36,10 @@ _SOON = ("starting up", "shutting down", "recovery", "too many", "connection slo
 _Result = TypeVar("_Result")
 
 
+class NoAnswer(StoreUnavailable):
+    """The database did not answer in time, and the connection is gone."""
+
+
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection that does not wait for ever, and remembers what the server warned of."""
 
@@ -45,7 +49,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         self.add_notice_handler(self._note)
 
     def wait(self, gen: PQGen[_Result], interval: float = 0.1, timeout: float | None = None) -> _Result:
-        """Wait for an answer. Raises StoreUnavailable, and ends the connection, when it does not come."""
+        """Wait for an answer. Raises NoAnswer, and ends the connection, when it does not come."""
         try:
             return super().wait(gen, interval, ANSWER_SECONDS if timeout is None else timeout)
         except psycopg.errors._WaitTimeout as error:
@@ -53,7 +57,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             with suppress(psycopg.Error):
                 self.cancel_safe(timeout=CANCEL_SECONDS)
             self.pgconn.finish()
-            raise StoreUnavailable(f"the database did not answer within {ANSWER_SECONDS} seconds") from error
+            raise NoAnswer(f"the database did not answer within {ANSWER_SECONDS} seconds") from error
 
     def _note(self, notice: psycopg.errors.Diagnostic) -> None:
         if notice.severity_nonlocalized == "WARNING":

@@ -1,10 +1,10 @@
 """PostgreSQL: many writers at once, on one server or on a cluster of them."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import psycopg
 from peewee import PostgresqlDatabase
@@ -19,6 +19,7 @@ from handlers.record import (
     HourPage,
     StoreUnavailable,
     SumTooLarge,
+    TookTooLong,
 )
 from storage import upsert
 from storage.citus import is_cluster
@@ -27,6 +28,7 @@ from storage.engine import CannotOpen, Dialect, Read, read_page
 from storage.libpq import (
     BUSY_SECONDS,
     Connection,
+    NoAnswer,
     commit,
     connect,
     is_of_elsewhere,
@@ -227,16 +229,19 @@ class PostgresqlEngine:
 
     def look(self, attempt: Callable[[Read], _Result]) -> _Result:
         """Let a function read, each statement of a moment of its own."""
-        return self._persist(
-            lambda connection: attempt(lambda sql, parameters: connection.execute(sql, parameters).fetchall())
-        )
+        with _in_time():
+            return self._persist(
+                lambda connection: attempt(lambda sql, parameters: connection.execute(sql, parameters).fetchall())
+            )
 
     def stream(self, choose: Callable[[Read], tuple[str, Sequence[Any]]], rows: int) -> Iterator[list[tuple[Any, ...]]]:
         """Fetch the rows in chunks, as they come: the database holds back what is not asked for yet."""
-        with told(), self._lent() as connection, connection.cursor() as cursor:
-            found = cursor.stream(*choose(lambda *statement: connection.execute(*statement).fetchall()), size=rows)
-            while fetched := list(islice(found, rows)):
-                yield fetched
+        with _in_time(), told(), self._lent() as connection, connection.cursor() as cursor:
+            chosen = choose(lambda *statement: connection.execute(*statement).fetchall())
+            # Closed early it cancels what is left, and the connection is fit for others.
+            with closing(cast("Generator[tuple[Any, ...]]", cursor.stream(*chosen, size=rows))) as found:
+                while fetched := list(islice(found, rows)):
+                    yield fetched
 
     def bytes_on_disk(self) -> int:
         """Ask for the size of the tables, with their indexes; on a cluster, on all its nodes."""
@@ -321,6 +326,15 @@ class PostgresqlEngine:
                 # Most often the server has gone, and with it the other end of every idle connection.
                 connection.close()
                 self._pool.clear()
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Say that a question took too long where the database is silent about it."""
+    try:
+        yield
+    except NoAnswer as error:
+        raise TookTooLong(str(error)) from error
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:

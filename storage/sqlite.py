@@ -22,6 +22,7 @@ from handlers.record import (
     OutcomeUnknown,
     StoreUnavailable,
     SumTooLarge,
+    TookTooLong,
 )
 from storage.delivery import COLUMNS as DELIVERY_COLUMNS
 from storage.delivery import FIND, PRUNE, Pruning, known
@@ -58,7 +59,7 @@ _REMOVAL = Removal(
     (f"SELECT count(*), {SUM_OF_ROWS} {{rest}}", "DELETE {rest}"),
     f"INSERT INTO hour_count (hour, flows, {HALVES}, writes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 )
-_TEMPORARY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_INTERRUPT}
+_TEMPORARY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
 # A limit of the file's size or of a user's share says so; only a full disk says SQLITE_FULL.
 _NO_ROOM = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 # auto_vacuum can only be chosen before the first table, and before WAL writes the file's header.
@@ -361,6 +362,8 @@ def _told() -> Iterator[None]:
         if code == sqlite3.SQLITE_IOERR_FSYNC:
             # What was written may be read again after a crash.
             raise OutcomeUnknown(str(error)) from error
+        if code == sqlite3.SQLITE_INTERRUPT:
+            raise TookTooLong(str(error)) from error
         if code & 0xFF in _TEMPORARY or code in _NO_ROOM:
             raise StoreUnavailable(str(error)) from error
         raise

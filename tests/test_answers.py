@@ -72,7 +72,8 @@ def test_lines_and_tables_are_these(ask: Ask) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        "from=0",
+        "hour=1",
+        "from=0&sort=src_app",
         "from=0&size=2",
         "from=0&page=2&size=2",
         "from=0&include=records&sort=-bytes_rx",
@@ -105,6 +106,13 @@ def test_names_come_in_every_format_and_a_graph_in_one(ask: Ask) -> None:
     assert ask("GET", "/apps?format=csv").body.startswith(b"app,bytes_rx,bytes_tx,records\r\nbar,300,900,2\r\n")
     assert ask("GET", "/vpcs", b"", {"Accept": "text/csv"}).body.count(b"\r\n") == 3
     assert ask("GET", "/graph?hour=1&format=csv").status == 422
+
+
+@pytest.mark.usefixtures("sample")
+def test_all_the_sums_of_several_hours_come_hour_by_hour(ask: Ask) -> None:
+    every = read_rows("ndjson", ask("GET", "/flows?from=0&format=ndjson").body)
+
+    assert [(row["hour"], row["src_app"]) for row in every] == [(1, "baz"), (1, "foo"), (2, "baz"), (2, "baz")]
 
 
 @pytest.mark.parametrize("format", ["ndjson", "csv", "parquet"])
@@ -185,7 +193,14 @@ def test_what_cannot_be_given_is_an_error_of_the_usual_shape(
         assert read.json["status_code"] == status
 
 
-VALIDATED = ["/flows?hour=1", "/flows?from=1&format=csv", "/flows?hour=1&group_by=src_app", "/hours", "/apps?hour=1"]
+VALIDATED = [
+    "/flows?hour=1",
+    "/graph?hour=1",
+    "/flows?from=1&format=csv",
+    "/flows?hour=1&group_by=src_app",
+    "/hours",
+    "/apps?hour=1",
+]
 
 
 @pytest.mark.usefixtures("sample")

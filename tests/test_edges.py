@@ -11,7 +11,7 @@ from webtest import TestApp
 
 import local.app
 from handlers.question import Found, Hours, HourTotal, Question, Row
-from handlers.record import Delivery, FlowStore, HourPage, StoreSize, StoreUnavailable
+from handlers.record import Delivery, FlowStore, HourPage, StoreSize, StoreUnavailable, TookTooLong
 from handlers.routes import ROUTES
 from handlers.settings import Settings
 from local.app import create_app
@@ -211,7 +211,10 @@ class Broken:
         raise self.error
 
 
-@pytest.mark.parametrize(("error", "status"), [(RuntimeError("secret"), 500), (StoreUnavailable("secret"), 503)])
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(RuntimeError("secret"), 500), (StoreUnavailable("secret"), 503), (TookTooLong("secret"), 503)],
+)
 def test_a_fault_of_the_store_is_told_without_its_words(
     edge: str, settings: Settings, error: Exception, status: int
 ) -> None:

@@ -20,8 +20,8 @@ import psycopg
 import pytest
 
 import storage.libpq
-from handlers.question import Hours, HourTotal
-from handlers.record import MAX_INTEGER, OutcomeUnknown, StoreUnavailable
+from handlers.question import Hours, HourTotal, Question, Sort
+from handlers.record import MAX_INTEGER, OutcomeUnknown, StoreUnavailable, TookTooLong
 from storage import SumStore, open_store
 from storage.migrations.postgresql import STEPS
 from storage.model import DeliveryRow, FlowSumRow, HourCount
@@ -230,6 +230,21 @@ def test_what_nobody_waits_for_any_more_is_not_worked_on(monkeypatch: pytest.Mon
         while other.execute(asked, [pid]).fetchone() != (0,):
             assert time.monotonic() < until
             time.sleep(0.05)
+
+
+def test_a_question_that_takes_too_long_says_so(sum_store: SumStore, raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+    sum_store.add([make_sum()])
+    raw.execute("CREATE OR REPLACE FUNCTION slow(t text) RETURNS text LANGUAGE sql AS 'SELECT t FROM pg_sleep(30)'")
+    raw.execute("ALTER TABLE flow_sum RENAME TO kept")
+    columns = "hour, slow(src_app) AS src_app, dest_app, vpc_id, records, bytes_rx, bytes_tx"
+    raw.execute(f"CREATE VIEW flow_sum AS SELECT {columns} FROM kept")
+    monkeypatch.setattr("storage.libpq.ANSWER_SECONDS", 0.2)
+    question = Question(Hours((1,)), members=("src_app",), order=(Sort("src_app"),), limit=9)
+
+    with pytest.raises(TookTooLong):
+        sum_store.ask(question)
+    with pytest.raises(TookTooLong):
+        list(sum_store.stream(question))
 
 
 @pytest.mark.parametrize("verb", ["add", "read"])

@@ -110,7 +110,7 @@ OPERATIONS = {
         "Who talks to whom: the greatest links, and the apps at their ends",
         (Graph,),
         query=graph_parameters,
-        refusals=(422,),
+        **{**_FORMS, "also": ()},
         rules=("One of hour and from is needed, and not both; to is with from, and after it.",),
     ),
     "POST /flows": Operation(
