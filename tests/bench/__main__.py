@@ -11,9 +11,11 @@ from pathlib import Path
 from tests.bench import measures
 from tests.bench.engines import engines, served
 from tests.bench.functions import functions
+from tests.bench.indexes import indexes
 from tests.bench.line import Line
 from tests.bench.pages import dashboard
 from tests.bench.questions import questions
+from tests.bench.streams import streams
 from tests.process import Running, running
 
 STEPS = 9
@@ -51,6 +53,11 @@ def measured() -> Iterator[Line]:
     yield from served()
     print(f"[7/{STEPS}] questions ...", file=sys.stderr)
     yield from questions()
+    yield from indexes()
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
+        url = f"sqlite:///{folder}/flows.db"
+        with running(Path(folder), DATABASE_URL=url) as filled, running(Path(other), DATABASE_URL=url) as fresh:
+            yield from streams(filled, fresh)
     print(f"[8/{STEPS}] dashboard ...", file=sys.stderr)
     with server() as ours:
         yield from dashboard(ours)
