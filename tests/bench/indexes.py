@@ -1,4 +1,4 @@
-"""What is not kept: an index by dest_app, and a roll-up by app. What each would give, and what it would cost to write."""
+"""What is not kept: an index by dest_app, a roll-up by app. What each would give, and what it would cost to write."""
 
 import random
 import statistics
