@@ -665,6 +665,10 @@ def test_a_database_of_the_version_before_totals_is_migrated_and_its_sums_added_
     with closing(open_store(database_url)) as store:
         assert store.hours(Hours(), 0, 10) == (1, [HourTotal(1, 9, 9, 9 * MAX_INTEGER, 36 << 31)])
         before = store.version(Hours())
+        # Not as any other database that has just been migrated.
+        assert raw.execute("SELECT sum(writes) FROM hour_count").fetchone() == (
+            (9 + 9 * MAX_INTEGER + (36 << 31)) % 2**40,
+        )
         store.add([make_sum("app-1", bytes_rx=0), make_sum("new")])
         assert store.hours(Hours(), 0, 10) == (
             1,

@@ -117,6 +117,19 @@ def test_a_writer_of_an_earlier_release_stores_nothing_once_there_are_totals(tmp
             assert store.hours(Hours(), 0, 10) == (1, [HourTotal(1, 1, 1, 300, 100)])
 
 
+def test_what_two_migrated_databases_hold_is_not_taken_for_the_same(tmp_path: Path) -> None:
+    versions = set()
+    for name in ("backup", "newer"):
+        with raw(tmp_path / name) as connection:
+            for statement in (*STEPS[0], *STEPS[1], *STEPS[2], "PRAGMA user_version = 3"):
+                connection.execute(statement)
+            connection.execute("INSERT INTO flow_sum VALUES (?, ?, ?, ?, ?, ?, ?)", make_sum(name))
+        with closing(open_store(f"sqlite:///{tmp_path}/{name}")) as store:
+            versions.add(store.version(Hours((1,))))
+
+    assert len(versions) == 2
+
+
 def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     with raw(tmp_path / "new.db") as connection:
         connection.execute("PRAGMA user_version = 99")

@@ -47,6 +47,7 @@ CREATE TABLE delivery (
 
 # Each total in two parts, of which a bigint holds both: the low one is below 2^32. What is there already goes into one
 # slot. Without defaults, a writer of an earlier release that is still running is refused: it would add to no total.
+# The writes begin at what the sums come to, which each write has raised: an earlier backup, migrated, tells others.
 _TOTALS = (
     "LOCK TABLE flow_sum, hour_count IN SHARE ROW EXCLUSIVE MODE",
     """\
@@ -65,12 +66,13 @@ INSERT INTO hour_count (
 SELECT hour, 0, 0,
     mod(sum(records), 4294967296)::bigint, div(sum(records), 4294967296)::bigint,
     mod(sum(bytes_rx), 4294967296)::bigint, div(sum(bytes_rx), 4294967296)::bigint,
-    mod(sum(bytes_tx), 4294967296)::bigint, div(sum(bytes_tx), 4294967296)::bigint, 0
+    mod(sum(bytes_tx), 4294967296)::bigint, div(sum(bytes_tx), 4294967296)::bigint,
+    mod(sum(records) + sum(bytes_rx) + sum(bytes_tx), 1099511627776)::bigint
 FROM flow_sum GROUP BY hour
 ON CONFLICT (hour, slot) DO UPDATE SET
     records_low = EXCLUDED.records_low, records_high = EXCLUDED.records_high,
     bytes_rx_low = EXCLUDED.bytes_rx_low, bytes_rx_high = EXCLUDED.bytes_rx_high,
-    bytes_tx_low = EXCLUDED.bytes_tx_low, bytes_tx_high = EXCLUDED.bytes_tx_high""",
+    bytes_tx_low = EXCLUDED.bytes_tx_low, bytes_tx_high = EXCLUDED.bytes_tx_high, writes = EXCLUDED.writes""",
     """\
 ALTER TABLE hour_count
     ALTER COLUMN records_low DROP DEFAULT,

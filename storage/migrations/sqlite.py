@@ -44,8 +44,9 @@ CREATE TABLE delivery (
 # A batch begins with its hours' totals, as rows without names and of the hour -1 - hour. A trigger adds them to
 # hour_count and takes them away again, so that a small batch stays one statement. It fires on what is inserted only:
 # one before each insert would cost every row. Of a total past 2^63 the high part comes as a row of its own. A new row's
-# writes are a random number of 40 bits, and each write raises them by one of 24. A writer of an earlier release that is
-# still running would add to no total: it is refused, since it does not know the function, which is never called.
+# writes are a random number of 40 bits, and each write raises them by one of 24; so are those of what is there already:
+# an earlier backup, migrated, tells others. A writer of an earlier release that is still running would add to no total:
+# it is refused, since it does not know the function, which is never called.
 _TOTALS = (
     *(
         f"ALTER TABLE hour_count ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0"
@@ -66,7 +67,8 @@ UPDATE hour_count SET
     bytes_rx_low = (total.bytes_rx_low & 4294967295),
     bytes_rx_high = total.bytes_rx_high + (total.bytes_rx_low >> 32),
     bytes_tx_low = (total.bytes_tx_low & 4294967295),
-    bytes_tx_high = total.bytes_tx_high + (total.bytes_tx_low >> 32)
+    bytes_tx_high = total.bytes_tx_high + (total.bytes_tx_low >> 32),
+    writes = random() & 1099511627775
 FROM (
     SELECT hour,
         sum(records & 4294967295) AS records_low, sum(records >> 32) AS records_high,
