@@ -45,20 +45,21 @@ class Graph(msgspec.Struct):
 
 
 def get_graph(request: Request, store: FlowStore, settings: Settings) -> Response:
-    """Answer with the greatest links, as JSON whatever is accepted, since a graph is no table.
+    """Answer with the greatest links.
 
-    Raises RequestError 422 on a bad query, 406 where no coding would be accepted, and what the store raises.
+    It is JSON, whatever Accept says: there is no other form. Raises RequestError 422 on a bad query, 406 where no
+    coding would be accepted, and what the store raises.
     """
     asked = read_graph_query(request.query, settings, LINKS)
     shape = shape_of(request, "json")
 
-    def answer() -> Response:
+    def draw() -> Response:
         found = store.ask(asked.question)
         links = [Link(*row) for row in found.rows]  # type: ignore[arg-type]
         graph = Graph(_nodes(links), links, rest_of(cast("Rest", found.rest), records=True))
         return Response(200, msgspec.json.encode(graph), records=len(links))
 
-    return answer_unless_known(request, shape, ("graph", asked), lambda: store.version(asked.question.hours), answer)
+    return answer_unless_known(request, shape, asked, lambda: store.version(asked.question.hours), draw)
 
 
 def _nodes(links: list[Link]) -> list[Node]:

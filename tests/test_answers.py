@@ -311,3 +311,31 @@ def test_what_is_given_out_can_be_posted_again_and_doubles_every_sum(
     doubled = [{**item, "bytes_rx": 2 * item["bytes_rx"], "bytes_tx": 2 * item["bytes_tx"]} for item in before]
     assert after == doubled
     assert streamed.chunks.records == len(before)
+
+
+@pytest.mark.usefixtures("sample")
+def test_a_graph_and_the_document_are_packed_and_known_again_too(ask: Ask, sum_store: SumStore) -> None:
+    sum_store.add([make_sum(f"app-{number:05}", hour=1) for number in range(50)])
+
+    for target in ("/graph?from=0", "/openapi.json"):
+        plain = ask("GET", target, b"", {"Accept": "text/csv"})
+        packed = ask("GET", target, b"", {"Accept-Encoding": "gzip"})
+        known = ask("GET", target, b"", {"If-None-Match": plain.headers["etag"]})
+        refused = ask("GET", target, b"", {"Accept-Encoding": "identity;q=0"})
+
+        assert (plain.status, plain.headers["content-type"]) == (200, "application/json")
+        assert gzip.decompress(packed.body) == plain.body
+        assert (known.status, known.body, known.headers["etag"]) == (304, b"", plain.headers["etag"])
+        assert refused.status == 406
+
+
+def test_a_graph_that_has_changed_is_told_anew(ask: Ask, sum_store: SumStore) -> None:
+    sum_store.add([make_sum()])
+    first = ask("GET", "/graph?hour=1")
+    sum_store.add([make_sum("other")])
+
+    again = ask("GET", "/graph?hour=1", b"", {"If-None-Match": first.headers["etag"]})
+    fewer = ask("GET", "/graph?hour=1&top=1", b"", {"If-None-Match": again.headers["etag"]})
+
+    assert (again.status, len(again.json["links"])) == (200, 2)
+    assert (fewer.status, len(fewer.json["links"])) == (200, 1)

@@ -46,8 +46,7 @@ class Operation(NamedTuple):
     """What may be asked next: an operation, a parameter of it, and where its value is."""
 
 
-_FORMS: dict[str, Any] = {
-    "also": tuple(media.partition(";")[0] for name, media in MEDIA.items() if name != "json"),
+_KNOWN: dict[str, Any] = {
     "headers": (
         {
             "name": "If-None-Match",
@@ -58,7 +57,13 @@ _FORMS: dict[str, Any] = {
     "refusals": (304, 406, 422),
     "told": ("Cache-Control", "Content-Encoding", "ETag", "Vary"),
 }
-"""What goes with a table: it is answered in several formats, packed or not, and has a validator."""
+"""What goes with an answer that is packed or not, and has a validator."""
+
+_FORMS: dict[str, Any] = {
+    **_KNOWN,
+    "also": tuple(media.partition(";")[0] for name, media in MEDIA.items() if name != "json"),
+}
+"""What goes with a table: it is answered in several formats, too."""
 
 _HOURS = "Without hour and from it is all hours; they are not together; to is with from, and after it."
 _NAMES = (
@@ -73,7 +78,9 @@ OPERATIONS = {
     "GET /metrics": Operation(
         "getMetrics", "What the local server counts, for Prometheus", (str,), "service", media="text/plain"
     ),
-    "GET /openapi.json": Operation("getOpenapi", "This document", (dict[str, Any],), "service"),
+    "GET /openapi.json": Operation(
+        "getOpenapi", "This document", (dict[str, Any],), "service", **{**_KNOWN, "refusals": (304, 406)}
+    ),
     "GET /flows": Operation(
         "getFlows",
         "Sums of flows: which hours, which names, put together how, in which order, and which part of them",
@@ -110,7 +117,7 @@ OPERATIONS = {
         "Who talks to whom: the greatest links, and the apps at their ends",
         (Graph,),
         query=graph_parameters,
-        **{**_FORMS, "also": ()},
+        **_KNOWN,
         rules=("One of hour and from is needed, and not both; to is with from, and after it.",),
     ),
     "POST /flows": Operation(
