@@ -9,6 +9,7 @@ from handlers.settings import Settings
 from handlers.web import Fault, RequestError, invalid
 
 _MAX_NAME_TOLD = 100
+_PLAIN = {"hour", "page", "size"}
 
 
 class Misread(Exception):
@@ -45,12 +46,16 @@ def whole(least: int, most: int) -> Callable[[str], int]:
     """Make a reader of whole numbers: 1 to 19 ASCII digits, in a range."""
 
     def read(value: str) -> int:
-        # Only ASCII digits are both.
-        if not (len(value) <= 19 and value.isascii() and value.isdigit() and least <= int(value) <= most):
+        if not _is_whole(value) or not least <= int(value) <= most:
             raise Misread(f"Expected a whole number from {least} to {most}")
         return int(value)
 
     return read
+
+
+def _is_whole(value: str) -> bool:
+    # Only ASCII digits are both.
+    return len(value) <= 19 and value.isascii() and value.isdigit()
 
 
 def pairs_of(query: str) -> list[tuple[str, str]]:
@@ -66,17 +71,14 @@ def parse_hour_query(query: str, settings: Settings) -> HourQuery | None:
     It is the one that is asked most, and a tenth of the work of all the others.
     """
     given = dict(pairs := pairs_of(query))
-    if len(given) != len(pairs) or "hour" not in given or not given.keys() <= {"hour", "page", "size"}:
+    if len(given) != len(pairs) or "hour" not in given or not given.keys() <= _PLAIN:
         return None
-    try:
-        asked = HourQuery(
-            whole(0, MAX_INTEGER)(given["hour"]),
-            whole(1, MAX_INTEGER)(given.get("page", "1")),
-            whole(1, settings.max_page_size)(given.get("size", str(settings.default_page_size))),
-        )
-    except Misread:
+    if not all(map(_is_whole, given.values())):
         return None
-    return asked if asked.page * asked.size <= MAX_INTEGER else None
+    hour, page = int(given["hour"]), int(given.get("page", 1))
+    size = int(given.get("size", settings.default_page_size))
+    known = hour <= MAX_INTEGER and page >= 1 and 1 <= size <= settings.max_page_size and page * size <= MAX_INTEGER
+    return HourQuery(hour, page, size) if known else None
 
 
 def read_query(

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -183,6 +184,7 @@ VALUES = st.one_of(st.text(max_size=3), st.integers(-1, 2**64), st.none(), st.bo
 FLOWS = st.dictionaries(st.sampled_from([*FlowRecord.__struct_fields__, "other"]), VALUES)
 
 
+@examples(suppress_health_check=[HealthCheck.too_slow])
 @given(changes=FLOWS, missing=st.sets(st.sampled_from(FlowRecord.__struct_fields__), max_size=1))
 def test_a_flow_is_taken_if_and_only_if_its_schema_says_so(changes: dict[str, Any], missing: set[str]) -> None:
     from handlers.codec import decode
