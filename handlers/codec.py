@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from handlers.batch import Batch, BatchAccepted, BatchSifted
-from handlers.record import FlowRecord, HourPage, well_named
+from handlers.record import FlowRecord, well_named
+
+if TYPE_CHECKING:
+    from handlers.question import HourPage
 
 _BATCH = msgspec.json.Decoder(list[FlowRecord])
 _ENCODER = msgspec.json.Encoder()
@@ -40,7 +44,7 @@ def encode(answer: FlowPage | BatchAccepted | BatchSifted) -> bytes:
     return _ENCODER.encode(answer)
 
 
-def flow_page(found: HourPage, page: int, size: int) -> FlowPage:
+def flow_page(found: "HourPage", page: int, size: int) -> FlowPage:
     """Put an hour's sums into the shape of the answer."""
     items = [AggregatedFlow(src, dest, vpc, hour, rx, tx) for hour, src, dest, vpc, _, rx, tx in found.sums]
     return FlowPage(items, found.total, page, size)

@@ -3,13 +3,15 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from handlers import request_id
-from handlers.record import StoreSize
 from handlers.web import METHODS, Request, Response
+
+if TYPE_CHECKING:
+    from handlers.question import StoreSize
 
 NAMESPACE = "FlowAggregation"
 
@@ -43,7 +45,7 @@ def metrics_line(
     return msgspec.json.encode(line).decode()
 
 
-def size_line(size: StoreSize, epoch_seconds: float) -> str:
+def size_line(size: "StoreSize", epoch_seconds: float) -> str:
     """Write how large the store is: asking at each request would take longer than most of them."""
     told = [_directive([], {"StoreSums": "Count", "StoreBytes": "Bytes"})]
     line = {

@@ -3,8 +3,8 @@
 from handlers.accept import shape_of
 from handlers.codec import encode, flow_page
 from handlers.query import parse_hour_query
-from handlers.question import Hours
-from handlers.record import FlowStore, HourPage
+from handlers.question import HourPage, Hours
+from handlers.record import FlowStore
 from handlers.settings import Settings
 from handlers.table import answer_unless_known
 from handlers.web import Request, Response

@@ -1,6 +1,9 @@
-"""What may be asked of a store beyond one hour's page: plain values, made by handlers, understood by storage."""
+"""What may be asked of a store, and what it tells: plain values that handlers and storage both understand."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from handlers.record import FlowSum
 
 KEY = ("src_app", "dest_app", "vpc_id", "hour")
 """A flow key's members in the order in which they are answered."""
@@ -100,3 +103,19 @@ class HourTotal(NamedTuple):
     records: int
     bytes_rx: int
     bytes_tx: int
+
+
+class HourPage(NamedTuple):
+    """A part of an hour's sums, and how many the hour has in all, both of one moment."""
+
+    total: int
+    sums: "list[FlowSum]"
+    version: str
+    """The hour's, of the same moment; see FlowStore."""
+
+
+class StoreSize(NamedTuple):
+    """How large a store is: how many sums it has, and how many bytes it takes on disk."""
+
+    sums: int
+    bytes: int

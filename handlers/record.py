@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol, TypeAlias
 import msgspec
 
 if TYPE_CHECKING:
-    from handlers.question import Found, Hours, HourTotal, Question, Row
+    from handlers.question import Found, HourPage, Hours, HourTotal, Question, Row, StoreSize
 
 
 MAX_INTEGER = 2**63 - 1
@@ -58,22 +58,6 @@ FlowSum: TypeAlias = tuple[int, str, str, str, int, int, int]
 
 A plain tuple: it is a database row as it stands, and a batch may hold 100,000 of them.
 """
-
-
-class HourPage(NamedTuple):
-    """A part of an hour's sums, and how many the hour has in all, both of one moment."""
-
-    total: int
-    sums: list[FlowSum]
-    version: str
-    """The hour's, of the same moment; see FlowStore."""
-
-
-class StoreSize(NamedTuple):
-    """How large a store is: how many sums it has, and how many bytes it takes on disk."""
-
-    sums: int
-    bytes: int
 
 
 class SumTooLarge(Exception):
@@ -129,7 +113,7 @@ class FlowStore(Protocol):
         """
         ...
 
-    def read(self, hour: int, offset: int, limit: int) -> HourPage:
+    def read(self, hour: int, offset: int, limit: int) -> "HourPage":
         """Read at most ``limit`` sums of an hour from the ``offset``-th on, by src_app, dest_app and vpc_id.
 
         Names are ordered by Unicode code point. Raises StoreUnavailable.
@@ -169,7 +153,7 @@ class FlowStore(Protocol):
         """Tell whether a question is answered within so many seconds."""
         ...
 
-    def size(self) -> StoreSize:
+    def size(self) -> "StoreSize":
         """Tell how large the store is. Raises StoreUnavailable."""
         ...
 

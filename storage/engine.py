@@ -7,12 +7,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from handlers.record import Delivery, FlowSum, HourPage
+from handlers.record import Delivery, FlowSum
 from storage.retention import Names
-from storage.totals import version_of
-
-_COUNTS = msgspec.json.Decoder(tuple[int, int, int | None, int | None])
-_ROWS = msgspec.json.Decoder(list[FlowSum])
 
 
 class CannotOpen(Exception):
@@ -74,13 +70,6 @@ class Engine(Protocol):
 
     def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]) -> None:
         """Add sums to the stored ones, with their deliveries; see FlowStore. There is at least one of either."""
-        ...
-
-    def page(self, count_sql: str, rows_sql: str, hour: int, limit: int, offset: int) -> HourPage:
-        """Fetch what two queries find, of one moment: ``page_counts``, and ``limit`` sums from ``offset`` on.
-
-        Raises StoreUnavailable.
-        """
         ...
 
     def count(self, count_sql: str, *parameters: int) -> int:
@@ -155,12 +144,6 @@ def engine_of(url: str) -> Callable[[str, int, int], Engine]:
     raise CannotOpen(
         f"DATABASE_URL begins with {scheme or 'no scheme'}, and must begin with sqlite:/// or postgresql://"
     )
-
-
-def read_page(counts: str, rows: str | None) -> HourPage:
-    """Make a page of what a database gives: see ``page_counts``, and rows as one JSON value, which may be NULL."""
-    total, kept, *writes = _COUNTS.decode(counts)
-    return HourPage(total, _ROWS.decode(rows) if rows else [], version_of(kept, writes))
 
 
 def split_url(url: str) -> SplitResult:

@@ -5,15 +5,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from handlers.question import Found, Hours, HourTotal, Question, Row
+from handlers.question import Found, HourPage, Hours, HourTotal, Question, Row, StoreSize
 from handlers.record import (
     AlreadyDelivered,
     Delivery,
     FlowStore,
     FlowSum,
-    HourPage,
     OutcomeUnknown,
-    StoreSize,
     StoreUnavailable,
 )
 

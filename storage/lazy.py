@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from handlers.record import Delivery, FlowSum, HourPage, StoreSize, StoreUnavailable
+from handlers.record import Delivery, FlowSum, StoreUnavailable
 from storage.engine import CannotOpen, engine_of
 from storage.probe import Probe
 from storage.retention import Removed
 from storage.store import SumStore
 
 if TYPE_CHECKING:
-    from handlers.question import Found, Hours, HourTotal, Question, Row
+    from handlers.question import Found, HourPage, Hours, HourTotal, Question, Row, StoreSize
 
 
 class LazyStore:
@@ -46,7 +46,7 @@ class LazyStore:
         self._opened().add(sums, deliveries)
         self._observe(1, time.perf_counter() - started)
 
-    def read(self, hour: int, offset: int, limit: int) -> HourPage:
+    def read(self, hour: int, offset: int, limit: int) -> "HourPage":
         """Read a part of an hour's sums; see FlowStore."""
         return self._opened().read(hour, offset, limit)
 
@@ -74,7 +74,7 @@ class LazyStore:
         """Tell whether a store can be opened, and answers, in time; see FlowStore."""
         return self._probe.answers(seconds)
 
-    def size(self) -> StoreSize:
+    def size(self) -> "StoreSize":
         """Tell how large the store is; see FlowStore."""
         return self._opened().size()
 

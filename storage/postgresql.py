@@ -16,7 +16,6 @@ from handlers.record import (
     Delivery,
     FlowKey,
     FlowSum,
-    HourPage,
     StoreUnavailable,
     SumTooLarge,
     TookTooLong,
@@ -24,7 +23,7 @@ from handlers.record import (
 from storage import upsert
 from storage.citus import is_cluster
 from storage.delivery import Pruning, known
-from storage.engine import CannotOpen, Dialect, Read, read_page
+from storage.engine import CannotOpen, Dialect, Read
 from storage.libpq import (
     BUSY_SECONDS,
     Connection,
@@ -38,7 +37,6 @@ from storage.libpq import (
     undone_on_error,
 )
 from storage.migrations.postgresql import migrate
-from storage.model import SUM_COLUMNS
 from storage.pool import Pool
 from storage.retention import Names, Removal
 from storage.retry import retry
@@ -206,18 +204,6 @@ class PostgresqlEngine:
         found = [FlowKey(*row[:4]) for row in (*alone, *kept)]
         # Where there is none any more, the sums have been removed meanwhile.
         return SumTooLarge(min(found)) if found else StoreUnavailable("a sum was too large, and is no more")
-
-    def page(self, count_sql: str, rows_sql: str, hour: int, limit: int, offset: int) -> HourPage:
-        """Fetch counts and rows as one row of one statement, both as JSON.
-
-        A sorted subquery keeps its order in the aggregate; the contract suite would tell if it did not. Several
-        statements in a transaction of one moment would each give up the interpreter lock: measured half the pages a
-        second from 16 connections.
-        """
-        items = self.dialect.listed(SUM_COLUMNS, rows_sql)
-        sql = f"SELECT * FROM ({count_sql}) AS counted, ({items}) AS page"
-        ((counts, found),) = self.fetch(sql, (hour, hour, limit, offset))
-        return read_page(counts, found)
 
     def count(self, count_sql: str, *parameters: int) -> int:
         """Fetch a sum of slots."""

@@ -18,7 +18,6 @@ from handlers.record import (
     Delivery,
     FlowKey,
     FlowSum,
-    HourPage,
     OutcomeUnknown,
     StoreUnavailable,
     SumTooLarge,
@@ -26,9 +25,9 @@ from handlers.record import (
 )
 from storage.delivery import COLUMNS as DELIVERY_COLUMNS
 from storage.delivery import FIND, PRUNE, Pruning, known
-from storage.engine import CannotOpen, Dialect, Read, read_page, split_url
+from storage.engine import CannotOpen, Dialect, Read, split_url
 from storage.migrations.sqlite import migrate
-from storage.model import SUM_COLUMNS, FlowSumRow
+from storage.model import FlowSumRow
 from storage.pool import Pool
 from storage.retention import Names, Removal
 from storage.soundness import refusal, refuse_unsound
@@ -163,17 +162,6 @@ class SqliteEngine:
             connection.execute("ROLLBACK TO refused")
             connection.execute("RELEASE refused")
         raise AssertionError("rows that were refused together were taken one by one")
-
-    def page(self, count_sql: str, rows_sql: str, hour: int, limit: int, offset: int) -> HourPage:
-        """Fetch counts and rows as one row of one statement, both as JSON.
-
-        An ordered subquery with a limit keeps its order in the aggregate; the contract suite would tell if it did not.
-        Row by row, each would give up the interpreter lock: measured a sixth of the pages a second from 16
-        connections.
-        """
-        sql = f"SELECT ({count_sql}), ({self.dialect.listed(SUM_COLUMNS, rows_sql)})"
-        ((counts, found),) = self.fetch(sql, (hour, hour, limit, offset))
-        return read_page(counts, found)
 
     def count(self, count_sql: str, *parameters: int) -> int:
         """Fetch a kept count."""

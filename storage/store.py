@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from handlers.record import Delivery, FlowSum, HourPage, StoreSize
+from handlers.record import Delivery, FlowSum
 from storage import retention
 from storage.engine import Engine
 from storage.model import DeliveryRow, FlowSumRow, HourCount
 from storage.probe import Probe
 
 if TYPE_CHECKING:
-    from handlers.question import Found, Hours, HourTotal, Question, Row
+    from handlers.question import Found, HourPage, Hours, HourTotal, Question, Row, StoreSize
     from storage.pages import Pages
 
 
@@ -39,7 +39,7 @@ class SumStore:
         """Find a delivery that is stored; see FlowStore."""
         return self._engine.find(scope, key)
 
-    def read(self, hour: int, offset: int, limit: int) -> HourPage:
+    def read(self, hour: int, offset: int, limit: int) -> "HourPage":
         """Read a part of an hour's sums, and the kept count of them; see FlowStore."""
         return self._pages.read(hour, offset, limit)
 
@@ -71,8 +71,10 @@ class SumStore:
         """Tell whether a question is answered in time; see FlowStore."""
         return self._probe.answers(seconds)
 
-    def size(self) -> StoreSize:
+    def size(self) -> "StoreSize":
         """Tell how many sums there are, by their kept counts, and their bytes on disk; see FlowStore."""
+        from handlers.question import StoreSize
+
         return StoreSize(self._pages.flows(), self._engine.bytes_on_disk())
 
     def prune(self, before: int) -> Iterator[retention.Removed]:

@@ -10,8 +10,8 @@ import pytest
 from webtest import TestApp
 
 import local.app
-from handlers.question import Found, Hours, HourTotal, Question, Row
-from handlers.record import Delivery, FlowStore, HourPage, StoreSize, StoreUnavailable, TookTooLong
+from handlers.question import Found, HourPage, Hours, HourTotal, Question, Row, StoreSize
+from handlers.record import Delivery, FlowStore, StoreUnavailable, TookTooLong
 from handlers.routes import ROUTES
 from handlers.settings import Settings
 from local.app import create_app

@@ -6,15 +6,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from handlers.question import Found, Hours, HourTotal, Question, Row
+from handlers.question import Found, HourPage, Hours, HourTotal, Question, Row, StoreSize
 from handlers.record import (
     MAX_INTEGER,
     AlreadyDelivered,
     Delivery,
     FlowKey,
     FlowSum,
-    HourPage,
-    StoreSize,
     StoreUnavailable,
     SumTooLarge,
 )

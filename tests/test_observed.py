@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from handlers.metrics import SECONDS, Distribution, Metrics
-from handlers.record import FlowStore, HourPage, StoreUnavailable
+from handlers.question import HourPage
+from handlers.record import FlowStore, StoreUnavailable
 from handlers.request_id import begin
 from handlers.settings import Settings
 from handlers.web import Request, Response
