@@ -8,7 +8,9 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from handlers.record import Delivery, FlowSum
-from storage.retention import Names
+
+Names = tuple[str, str, str]
+"""A sum's place within its hour: src_app, dest_app, vpc_id."""
 
 
 class CannotOpen(Exception):

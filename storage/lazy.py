@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from handlers.record import Delivery, FlowSum, StoreUnavailable
 from storage.engine import CannotOpen, engine_of
 from storage.probe import Probe
-from storage.retention import Removed
 from storage.store import SumStore
 
 if TYPE_CHECKING:
     from handlers.question import Found, HourPage, Hours, HourTotal, Question, Row, StoreSize
+    from storage.retention import Removed
 
 
 class LazyStore:
@@ -78,7 +78,7 @@ class LazyStore:
         """Tell how large the store is; see FlowStore."""
         return self._opened().size()
 
-    def prune(self, before: int) -> Iterator[Removed]:
+    def prune(self, before: int) -> "Iterator[Removed]":
         """Remove the hours before one; see SumStore."""
         return self._opened().prune(before)
 

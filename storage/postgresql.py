@@ -23,7 +23,7 @@ from handlers.record import (
 from storage import upsert
 from storage.citus import is_cluster
 from storage.delivery import Pruning, known
-from storage.engine import CannotOpen, Dialect, Read
+from storage.engine import CannotOpen, Dialect, Names, Read
 from storage.libpq import (
     BUSY_SECONDS,
     Connection,
@@ -38,7 +38,6 @@ from storage.libpq import (
 )
 from storage.migrations.postgresql import migrate
 from storage.pool import Pool
-from storage.retention import Names, Removal
 from storage.retry import retry
 from storage.totals import halves, of_batch, random_writes
 
@@ -256,6 +255,7 @@ class PostgresqlEngine:
 
     def remove(self, hour: int, after: Names, most: int) -> tuple[int, Names | None]:
         """Remove rows beside writers, also of the same hour."""
+        from storage.retention import Removal
 
         def transaction(connection: Connection) -> tuple[int, Names | None]:
             with undone_on_error(connection):

@@ -2,12 +2,10 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from storage.engine import Engine, Names
 from storage.totals import HALVES, halves, next_writes, whole
-
-if TYPE_CHECKING:
-    from storage.engine import Engine
 
 MOST = 2_000
 """Sums that one transaction removes: measured 3 ms on SQLite, for which writers wait, and 6 on PostgreSQL."""
@@ -16,9 +14,6 @@ MOST_PAGES = 500
 """Pages that one transaction gives back to the file system: 2 MB."""
 
 LONGEST_PAUSE = 0.5
-
-Names = tuple[str, str, str]
-"""A sum's place within its hour: src_app, dest_app, vpc_id."""
 
 BEFORE_ALL: Names = ("", "", "")
 """Before every sum: no name is empty."""
@@ -82,7 +77,7 @@ class Removal:
         return flows, last
 
 
-def remove(engine: "Engine", hour: int) -> Iterator[Removed]:
+def remove(engine: Engine, hour: int) -> Iterator[Removed]:
     """Remove an hour, a transaction a step, with pauses in which writers have their turn."""
     after: Names | None = BEFORE_ALL
     while after is not None:
@@ -93,7 +88,7 @@ def remove(engine: "Engine", hour: int) -> Iterator[Removed]:
         _pause(took)
 
 
-def give_back(engine: "Engine") -> Iterator[int]:
+def give_back(engine: Engine) -> Iterator[int]:
     """Give free pages back to the file system, a transaction a step; tell how many each gave."""
     pages = MOST_PAGES
     while pages == MOST_PAGES:

@@ -25,11 +25,10 @@ from handlers.record import (
 )
 from storage.delivery import COLUMNS as DELIVERY_COLUMNS
 from storage.delivery import FIND, PRUNE, Pruning, known
-from storage.engine import CannotOpen, Dialect, Read, split_url
+from storage.engine import CannotOpen, Dialect, Names, Read, split_url
 from storage.migrations.sqlite import migrate
 from storage.model import FlowSumRow
 from storage.pool import Pool
-from storage.retention import Names, Removal
 from storage.soundness import refusal, refuse_unsound
 from storage.totals import HALVES, SUM_OF_ROWS, halves, of_batch
 
@@ -53,11 +52,6 @@ Each statement gives up the interpreter lock, and under load waits a millisecond
 _VALUES = "(?, ?, ?, ?, ?, ?, ?)"
 _DELIVER = f"INSERT INTO delivery ({DELIVERY_COLUMNS}) VALUES "
 _PRUNE = PRUNE.format(seconds="?", most="?")
-_REMOVAL = Removal(
-    "?",
-    (f"SELECT count(*), {SUM_OF_ROWS} {{rest}}", "DELETE {rest}"),
-    f"INSERT INTO hour_count (hour, flows, {HALVES}, writes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-)
 _TEMPORARY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
 # A limit of the file's size or of a user's share says so; only a full disk says SQLITE_FULL.
 _NO_ROOM = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
@@ -235,8 +229,12 @@ class SqliteEngine:
 
     def remove(self, hour: int, after: Names, most: int) -> tuple[int, Names | None]:
         """Remove rows between writers' transactions."""
+        from storage.retention import Removal
+
+        find = (f"SELECT count(*), {SUM_OF_ROWS} {{rest}}", "DELETE {rest}")
+        put_back = f"INSERT INTO hour_count (hour, flows, {HALVES}, writes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         with self.writing() as connection:
-            return _REMOVAL.run(connection, hour, after, most)
+            return Removal("?", find, put_back).run(connection, hour, after, most)
 
     def give_back(self, most_pages: int) -> int:
         """Move pages from the file's end to its gaps; when all are, write it from the log, which makes it shorter.

@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from handlers.record import Delivery, FlowSum
-from storage import retention
 from storage.engine import Engine
 from storage.model import DeliveryRow, FlowSumRow, HourCount
 from storage.probe import Probe
@@ -13,6 +12,7 @@ from storage.probe import Probe
 if TYPE_CHECKING:
     from handlers.question import Found, HourPage, Hours, HourTotal, Question, Row, StoreSize
     from storage.pages import Pages
+    from storage.retention import Removed
 
 
 class SumStore:
@@ -77,7 +77,7 @@ class SumStore:
 
         return StoreSize(self._pages.flows(), self._engine.bytes_on_disk())
 
-    def prune(self, before: int) -> Iterator[retention.Removed]:
+    def prune(self, before: int) -> "Iterator[Removed]":
         """Remove the hours before one, the oldest first, a transaction a step: it goes on while it is iterated over.
 
         Sums that come in meanwhile may stay, and are counted. Raises StoreUnavailable or OutcomeUnknown.
@@ -85,12 +85,16 @@ class SumStore:
         for hour in self._engine.hours(before):
             yield from self.remove(hour)
 
-    def remove(self, hour: int) -> Iterator[retention.Removed]:
+    def remove(self, hour: int) -> "Iterator[Removed]":
         """Remove one hour; see ``prune``."""
+        from storage import retention
+
         return retention.remove(self._engine, hour)
 
     def give_back(self) -> Iterator[int]:
         """Give removed sums' space back to the file system where the engine does not by itself; see ``prune``."""
+        from storage import retention
+
         return retention.give_back(self._engine)
 
     def clear(self) -> int:
