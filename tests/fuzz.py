@@ -72,6 +72,7 @@ _TOKENS = (
 _HARMED = (
     *("Content-Type", "Content-Encoding", "Idempotency-Key", "Prefer"),
     *("Authorization", "Host", "Origin", "X-Request-Id", "X-Forwarded-For"),
+    *("Accept", "Accept-Encoding", "If-None-Match"),
 )
 _USUAL = {
     "Authorization": "Bearer x",
@@ -79,6 +80,9 @@ _USUAL = {
     "Origin": "http://localhost",
     "X-Request-Id": "8e03978e-40d5",
     "X-Forwarded-For": "127.0.0.1",
+    "Accept": "application/json, text/*;q=0.5",
+    "Accept-Encoding": "gzip, br;q=0.1",
+    "If-None-Match": '"a"',
 }
 """What is harmed where a request has no header of the name; of the others, an x."""
 
@@ -101,6 +105,19 @@ SEEDS = (
     Sent("POST", "/flows", {**JSON, "Content-Encoding": "gzip"}, gzip.compress(to_json(SAMPLE), mtime=0)),
     Sent("POST", "/flows", {**JSON, "Content-Encoding": "zstd"}, zstandard.compress(to_json(SAMPLE))),
     Sent("GET", "/flows?hour=1&page=1&size=50", {}),
+    Sent(
+        "GET", "/flows?from=1970-01-01T01:00Z&to=9&app=!a*&vpc_id=%3Dv&group_by=hour,src_app&sort=-bytes_total,hour", {}
+    ),
+    Sent("GET", "/flows?hour=1&hour=2&direction=both&include=records&top=3", {"Accept": "text/csv;q=0.5, */*;q=0.1"}),
+    Sent("GET", "/flows?from=0&cursor=&size=1&format=ndjson", {"Accept-Encoding": "gzip;q=1, identity;q=0"}),
+    Sent("GET", "/flows?from=0&format=csv", {"If-None-Match": 'W/"a", "b"'}),
+    Sent("GET", "/flows?from=0&group_by=total&format=parquet", {"Accept": "application/vnd.apache.parquet"}),
+    Sent("GET", "/apps?prefix=f&hour=1&page=1&size=2", {}),
+    Sent("GET", "/vpcs?from=0&to=2026-11-24&sort=-vpc_id", {}),
+    Sent("GET", "/hours?from=0&page=1&size=9", {}),
+    Sent("GET", "/graph?from=0&top=2&src_app=foo&dest_app=!qux", {}),
+    Sent("GET", "/openapi.json", {"Accept-Encoding": "gzip"}),
+    Sent("GET", "/dashboard/main.js", {}),
     Sent("GET", "/", {}),
     Sent("HEAD", "/flows?hour=1", {}),
     Sent("DELETE", "/flows", {}),
@@ -158,7 +175,8 @@ def mutants(seed: int) -> Iterator[Sent]:
         sent = rng.choice(SEEDS)
         if rng.random() < 0.7:
             sent = sent._replace(body=mutator.harm(sent.body))
-        if rng.random() < 0.2:
+        # Of what has no body, the question is what there is to harm.
+        if rng.random() < (0.2 if sent.body else 0.8):
             sent = sent._replace(target="/" + mutator.text(sent.target[1:]))
         if rng.random() < 0.2:
             name = rng.choice(_HARMED)
