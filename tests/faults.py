@@ -41,6 +41,22 @@ def add(sums: Sums, flows: Iterable[dict[str, Any]]) -> None:
         sums[key] = rx + flow["bytes_rx"], tx + flow["bytes_tx"]
 
 
+def totals(sums: Sums) -> dict[int, tuple[int, int]]:
+    """Add the sums of each hour up."""
+    found: dict[int, tuple[int, int]] = {}
+    for (hour, *_), (rx, tx) in sums.items():
+        rx_before, tx_before = found.get(hour, (0, 0))
+        found[hour] = rx_before + rx, tx_before + tx
+    return found
+
+
+def kept(server: Running) -> dict[int, tuple[int, int]]:
+    """Read the totals of hours that the service keeps."""
+    status, body = server.ask("GET", "/hours?size=1000")
+    assert status == 200
+    return {item["hour"]: (item["bytes_rx"], item["bytes_tx"]) for item in from_json(body)["items"]}
+
+
 def stored(server: Running) -> Sums:
     """Read every sum that agents have added to."""
     sums: Sums = {}
@@ -177,4 +193,5 @@ def kill_at_random(folder: Path, seed: int, moments: Iterable[object]) -> Fleet:
         with running(folder, PORT=str(port)) as server:
             agents.finish()
             assert stored(server) == agents.sums, f"seed {seed}"
+            assert kept(server) == totals(agents.sums), f"seed {seed}"
     return agents
