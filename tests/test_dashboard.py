@@ -597,6 +597,20 @@ def test_a_refused_question_is_told_once_with_a_way_out(visit: Visit) -> None:
     visit.expect_failures("422")
 
 
+def test_a_rest_that_would_leave_the_links_no_room_is_told_and_not_drawn(own_visit: Visit, own_server: Running) -> None:
+    own_server.post([make_flow(src_app=f"app-{number:03}", dest_app="to", hour=HOUR) for number in range(100)])
+    page = own_visit.open(f"?from={HOUR}&links=20")
+
+    expect(page.locator("#graph .undrawn")).to_have_text(
+        "Not drawn, since it would leave the others no room: other (80 more links), 31.3 KiB."
+    )
+    assert "other" not in page.locator("#graph .picture .node-label").all_inner_texts()
+    assert page.locator("#graph tbody tr").count() == 21
+    page.goto(f"/dashboard?from={HOUR}&links=50")
+    own_visit.settled()
+    expect(page.locator("#graph .undrawn")).to_be_hidden()
+
+
 def test_a_server_with_small_pages_is_asked_for_small_pages(browser: Browser, tmp_path: Path) -> None:
     with running(tmp_path, MAX_PAGE_SIZE="4", DEFAULT_PAGE_SIZE="3") as server:
         server.post(FLOWS)

@@ -18,10 +18,24 @@ export const graph = new Panel("graph", query.graph, (content, answer, asked, ur
   const shown = content.querySelector(".picture");
   const told = `${answer.links.length} links from senders to receivers, the largest ${name(links[0])}.`;
   shown.setAttribute("aria-label", `${told} The table below has them all.`);
-  shown.hidden = links.every((link) => size(link) === 0n);
-  if (!shown.hidden) picture(shown, (theme, narrow) => sankey(links, theme, narrow), clicked(links));
+  const drawn = withRoom(links);
+  tellUndrawn(content.querySelector(".undrawn"), links.find((link) => !drawn.includes(link)));
+  shown.hidden = drawn.every((link) => size(link) === 0n);
+  if (!shown.hidden) picture(shown, (theme, narrow) => sankey(drawn, theme, narrow), clicked(drawn));
   return true;
 });
+
+/** The links that are drawn: not the rest, where it is more than all of them and would leave them no room. */
+function withRoom(links) {
+  const named = links.filter((link) => !link.rest);
+  const total = named.reduce((sum, link) => sum + size(link), 0n);
+  return total === 0n ? links : links.filter((link) => !link.rest || size(link) <= total);
+}
+
+function tellUndrawn(note, rest) {
+  note.hidden = !rest;
+  if (rest) note.textContent = `Not drawn, since it would leave the others no room: ${name(rest)}, ${bytes(size(rest))}.`;
+}
 
 /** The links, with all that are not among the largest as a last one. */
 function withOther({ links, other }) {
