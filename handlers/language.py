@@ -37,11 +37,14 @@ class Asked(NamedTuple):
     records: bool
     page: int = 1
     size: int = 0
-    top: int | None = None
-    by_cursor: bool = False
     given: tuple[str, ...] = ()
     """The parameters that were."""
     format: "Format | None" = None
+
+    @property
+    def by_cursor(self) -> bool:
+        """Tell whether it is a step of a walk."""
+        return "cursor" in self.given
 
     @property
     def part(self) -> bool:
@@ -57,14 +60,10 @@ def read_flows_query(query: str, settings: Settings) -> Asked:
     _refuse_together(given, "cursor", "page", "top", "sort")
     _refuse_together(given, "top", "page", "size")
     question = Question(hours_of(given), filters_of(given), members, both="direction" in given)
-    if "cursor" in given:
-        asked = _by_cursor(question, records, given, settings)
-    else:
-        asked = ordered(question, records, given, settings)
-    return asked._replace(format=given.get("format"))
+    return (_by_cursor if "cursor" in given else ordered)(question, records, given, settings)
 
 
-def _by_cursor(question: Question, records: bool, given: dict[str, Any], settings: Settings) -> Asked:
+def _by_cursor(question: Question, records: bool, given: Mapping[str, Any], settings: Settings) -> Asked:
     if not question.members:
         raise wrong("cursor", "The total is one row: leave cursor out")
     size = given.get("size", settings.default_page_size)
@@ -73,7 +72,7 @@ def _by_cursor(question: Question, records: bool, given: dict[str, Any], setting
         question = question._replace(after=read_cursor(given["cursor"], question))
     except Misread as error:
         raise wrong("cursor", str(error)) from None
-    return Asked(question, records, size=size, by_cursor=True, given=tuple(given))
+    return Asked(question, records, 1, size, tuple(given), given.get("format"))
 
 
 def read_names_query(query: str, settings: Settings, member: str) -> Asked:
@@ -81,7 +80,7 @@ def read_names_query(query: str, settings: Settings, member: str) -> Asked:
     given = read_query(query, name_parameters(settings))
     _refuse_together(given, "top", "page", "size")
     question = Question(hours_of(given), filters_of(given), (member,), prefix=given.get("prefix", ""))
-    return ordered(question, True, given, settings)._replace(format=given.get("format"))
+    return ordered(question, True, given, settings)
 
 
 def read_graph_query(query: str, settings: Settings, most: int) -> Asked:
@@ -161,10 +160,12 @@ def ordered(question: Question, records: bool, given: Mapping[str, Any], setting
     named = {each.member for each in sorts}
     order = (*sorts, *(Sort(name) for name in question.members if name not in named))
     if limit:
-        return Asked(question._replace(order=order, limit=limit, rest=True), records, top=limit, given=tuple(given))
-    page, size = _page(given, settings)
-    question = question._replace(order=order, offset=(page - 1) * size, limit=size, counted=True)
-    return Asked(question, records, page, size, given=tuple(given))
+        page, size = 1, 0
+        question = question._replace(order=order, limit=limit, rest=True)
+    else:
+        page, size = _page(given, settings)
+        question = question._replace(order=order, offset=(page - 1) * size, limit=size, counted=True)
+    return Asked(question, records, page, size, tuple(given), given.get("format"))
 
 
 def _page(given: Mapping[str, Any], settings: Settings) -> tuple[int, int]:

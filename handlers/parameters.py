@@ -43,19 +43,12 @@ def read_wanted(value: str) -> Wanted:
     name = value[1:] if literal else value.removesuffix("*")
     if not prefix and not name:
         raise Misread("Expected a name, a prefix*, !either, or =a name taken literally")
-    if len(name) > MAX_NAME_CHARACTERS or "\0" in name:
-        raise Misread(f"A name has at most {MAX_NAME_CHARACTERS} characters, and none that is NUL")
-    return Wanted(name, prefix, excluded)
+    return Wanted(_read_prefix(name), prefix, excluded)
 
 
-def _list_of(allowed: Sequence[str], expected: str) -> Callable[[str], tuple[str, ...]]:
-    def read(value: str) -> tuple[str, ...]:
-        names = tuple(value.split(","))
-        if len(set(names)) != len(names) or not set(names) <= set(allowed):
-            raise Misread(f"Expected {expected}")
-        return names
-
-    return read
+def _need_each_once(names: Sequence[str], allowed: Sequence[str], expected: str) -> None:
+    if len(set(names)) != len(names) or not set(names) <= set(allowed):
+        raise Misread(f"Expected {expected}")
 
 
 def _either(words: Sequence[str]) -> str:
@@ -74,15 +67,16 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
 def _read_group(value: str) -> tuple[str, ...]:
     if value == "total":
         return ()
-    names = _list_of(KEY, f"total, or some of {', '.join(KEY)}, each once, with commas between")(value)
+    names = value.split(",")
+    _need_each_once(names, KEY, f"total, or some of {', '.join(KEY)}, each once, with commas between")
     return tuple(name for name in KEY if name in names)
 
 
 def _read_sort(value: str) -> tuple[Sort, ...]:
     sorts = tuple(Sort(term.removeprefix("-"), term.startswith("-")) for term in value.split(","))
     allowed = (*KEY, APP, *SUMS, TOTAL)
-    if len({sort.member for sort in sorts}) != len(sorts) or not {sort.member for sort in sorts} <= set(allowed):
-        raise Misread(f"Expected some of {', '.join(allowed)}, each once, a - before it for descending")
+    expected = f"some of {', '.join(allowed)}, each once, a - before it for descending"
+    _need_each_once([sort.member for sort in sorts], allowed, expected)
     return sorts
 
 

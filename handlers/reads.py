@@ -28,12 +28,18 @@ def answer_asked(request: Request, asked: Asked, store: FlowStore) -> Response:
     shape = shape_of(request, asked.format)
 
     def ask() -> Table:
-        if shape.format != "json" and not asked.part:
-            return _streamed(asked, store)
-        found = store.ask(asked.question)
-        return _walked(asked, found, request.query) if asked.by_cursor else told(asked, found)
+        table = _table(request, asked, store, every=shape.format != "json" and not asked.part)
+        # What is stored fits into 64 bits; what was added up may not.
+        return table._replace(fits=not asked.question.merges)
 
     return answer_table(request, shape, asked, lambda: store.version(asked.question.hours), ask)
+
+
+def _table(request: Request, asked: Asked, store: FlowStore, *, every: bool) -> Table:
+    if every:
+        return _streamed(asked, store)
+    found = store.ask(asked.question)
+    return _walked(asked, found, request.query) if asked.by_cursor else told(asked, found)
 
 
 def _streamed(asked: Asked, store: FlowStore) -> Table:
@@ -42,7 +48,7 @@ def _streamed(asked: Asked, store: FlowStore) -> Table:
     if not (question.merges or "sort" in asked.given):
         question = question._replace(order=tuple(map(Sort, WALK)))
     members, _ = shown(asked, [])
-    return Table(members, _shown_chunks(asked, store.stream(question)), fits=not question.merges)
+    return Table(members, _shown_chunks(asked, store.stream(question)))
 
 
 def _shown_chunks(asked: Asked, chunks: Iterator[list[Row]]) -> Iterator[list[Row]]:
@@ -57,8 +63,7 @@ def told(asked: Asked, found: Found) -> Table:
     """Put a page, or the first rows and the rest, into the shape of the answer."""
     members, rows = shown(asked, found.rows)
     if found.rest is None:
-        beside = {"total": found.total, "page": asked.page, "size": asked.size}
-        return Table(members, (rows,), beside, fits=not asked.question.merges)
+        return Table(members, (rows,), {"total": found.total, "page": asked.page, "size": asked.size})
     rest = rest_of(found.rest, records=asked.records)
     sums = [rest[name] for name in SUMS if name in rest]
     return Table(members, (rows,), {"other": rest}, (*(None for _ in asked.question.members), *sums))
@@ -80,9 +85,8 @@ def _walked(asked: Asked, found: Found, query: str) -> Table:
     """Tell the next rows, and where to go on: as a cursor, and as a link (RFC 8288), relative to the request."""
     members, rows = shown(asked, found.rows[: asked.size])
     if len(found.rows) <= asked.size:
-        return Table(members, (rows,), {"size": asked.size, "next": None}, fits=not asked.question.merges)
+        return Table(members, (rows,), {"size": asked.size, "next": None})
     cursor = write_cursor(asked.question, found.rows[asked.size - 1])
     given = [(name, value) for name, value in pairs_of(query) if name != "cursor"]
     link = f'<?{urlencode([*given, ("cursor", cursor)])}>; rel="next"'
-    beside = {"size": asked.size, "next": cursor}
-    return Table(members, (rows,), beside, headers=(("Link", link),), fits=not asked.question.merges)
+    return Table(members, (rows,), {"size": asked.size, "next": cursor}, headers=(("Link", link),))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MAX_ERRORS_TOLD = 100
 RETRY_AFTER_SECONDS = 1
+_ASK_AGAIN = (("Retry-After", str(RETRY_AFTER_SECONDS)),)
 TOO_MANY = "Too many flow objects are being registered"
 """The message of every 406 to a POST, and all there is in it."""
 
@@ -137,7 +138,12 @@ def internal_error() -> Response:
 
 def unavailable(message: str) -> Response:
     """Answer a fault that passes, and when to ask again."""
-    return fault_response(503, message, (("Retry-After", str(RETRY_AFTER_SECONDS)),))
+    return fault_response(503, message, _ASK_AGAIN)
+
+
+def busy(message: str) -> Response:
+    """Answer what is refused for now, and when to ask again: it is no fault, and there may be hundreds a second."""
+    return error_response(503, message, _ASK_AGAIN, {"request_id": request_id.current()})
 
 
 def respond(handle: Callable[[], Response]) -> Response:

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from handlers.etag import is_known
 from handlers.record import FlowStore
 from handlers.routes import Route
 from handlers.settings import Settings
@@ -82,12 +83,6 @@ def _answer(request: Request, file: File, csp: str) -> Response:
         ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", "no-referrer"),
     )
-    if _has(request, file.etag):
+    if is_known(file.etag, request.headers.get("if-none-match", "")):
         return Response(304, b"", headers)
     return Response(200, file.content, headers, content_type=file.content_type)
-
-
-def _has(request: Request, etag: str) -> bool:
-    """Tell whether the client has this version already: RFC 9110, 13.1.2."""
-    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
-    return etag in known or known == ["*"]

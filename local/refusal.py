@@ -6,8 +6,8 @@ import time
 from waitress.task import ErrorTask
 from waitress.utilities import Error
 
-from handlers.request_id import HEADER, begin, current
-from handlers.web import RETRY_AFTER_SECONDS, Request, Response, error_response, internal_error, unavailable
+from handlers.request_id import HEADER, begin
+from handlers.web import Request, Response, busy, error_response, internal_error, unavailable
 from local.observed import observe
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def _response(error: Error) -> Response:
     if isinstance(error, Behind):
         # There may be hundreds of these a second, each no fault: an error's line, written out at once, is too much.
         logger.info("refused: %s", error.body)
-        return error_response(503, message, (("Retry-After", str(RETRY_AFTER_SECONDS)),), {"request_id": current()})
+        return busy(message)
     if error.code == 503:
         return unavailable(message)
     return error_response(error.code, message)

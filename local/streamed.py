@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from handlers.request_id import current
 from handlers.stream import Stream
-from handlers.web import RETRY_AFTER_SECONDS, Request, Response, error_response
+from handlers.web import Request, Response, busy
 from local.observed import observe
 
 _BREATH_SECONDS = 0.0002
@@ -52,10 +52,6 @@ class Streamed:
 def refused(response: Response, stream: Stream) -> Response:
     """Answer 503 in place of a stream, where as many are under way as there may be."""
     stream.close()
-    told = error_response(
-        503,
-        "As many answers are being streamed as may be at once; ask again, or for a page",
-        (("Retry-After", str(RETRY_AFTER_SECONDS)), ("X-Request-Id", current())),
-        {"request_id": current()},
-    )
-    return told._replace(caller=response.caller, route=response.route)
+    told = busy("As many answers are being streamed as may be at once; ask again, or for a page")
+    named = ("X-Request-Id", current())
+    return told._replace(headers=(*told.headers, named), caller=response.caller, route=response.route)

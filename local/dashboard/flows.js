@@ -29,7 +29,7 @@ export const flows = new Panel("flows", query.flows, (content, answer, asked, ur
 function tableRow(flow) {
   const { src_app, dest_app, vpc_id } = flow;
   const named = [
-    choice(hourText(flow.hour), { from: String(flow.hour), to: String(flow.hour + 1n) }, "Only this hour"),
+    choice(hourText(flow.hour), query.hourOnly(flow.hour), "Only this hour"),
     choice(src_app, { src_app: query.literal(src_app) }, "Only what it sends"),
     choice(dest_app, { dest_app: query.literal(dest_app) }, "Only what it receives"),
     choice(vpc_id, { vpc_id: query.literal(vpc_id) }, "Only this VPC"),

@@ -106,7 +106,7 @@ function colours(nodes) {
 const clicked = (links) => (point) => {
   if ("source" in point) {
     const link = links[point.pointNumber];
-    if (!link.rest) go({ src_app: query.literal(link.src_app), dest_app: query.literal(link.dest_app) });
+    if (!link.rest) go(query.ends(link));
     return;
   }
   const node = nodesOf(links)[point.pointNumber];

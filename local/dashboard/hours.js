@@ -21,14 +21,12 @@ export const hours = new Panel("hours", query.hours, (content, answer, asked, ur
   const shown = content.querySelector(".picture");
   const told = `Bytes per hour from ${hourText(items[0].hour)} to ${hourText(items.at(-1).hour)}.`;
   shown.setAttribute("aria-label", `${told} The table below has them all.`);
-  picture(shown, (colours) => bars(items, colours), (point) => go(only(items[point.pointNumber].hour)));
+  picture(shown, (colours) => bars(items, colours), (point) => go(query.hourOnly(items[point.pointNumber].hour)));
   return true;
 });
 
-const only = (hour) => ({ from: String(hour), to: String(hour + 1n) });
-
 const tableRow = (item, asked) =>
-  row([choice(hourText(item.hour), only(item.hour), "Only this hour")], sums(item, query.ofHour(asked, item.hour)));
+  row([choice(hourText(item.hour), query.hourOnly(item.hour), "Only this hour")], sums(item, query.ofHour(asked, item.hour)));
 
 function bars(items, { dark, line }) {
   const [first, last] = [items[0].hour, items.at(-1).hour];

@@ -19,8 +19,8 @@ function where(asked, only = {}) {
 }
 
 const pick = (values, names) => Object.fromEntries(names.map((name) => [name, values[name]]));
-const hourOnly = (hour) => ({ from: String(hour), to: String(hour + 1n) });
-const ends = (link) => ({ src_app: literal(link.src_app), dest_app: literal(link.dest_app) });
+export const hourOnly = (hour) => ({ from: String(hour), to: String(hour + 1n) });
+export const ends = (link) => ({ src_app: literal(link.src_app), dest_app: literal(link.dest_app) });
 
 export const newestHours = (count) => url("hours", { size: count });
 export const total = (asked) => url("flows", [...where(asked), ["group_by", "total"]]);
