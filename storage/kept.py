@@ -10,6 +10,8 @@ from storage.totals import BITS, HALVES, LOW, version_of, whole
 
 # PostgreSQL's sum of bigints is a numeric.
 _SUM_OF_HALVES = ", ".join(f"CAST(sum({half}) AS bigint) AS {half}" for half in HALVES.split(", "))
+# In halves too: a hundred thousand hours may come in one batch.
+_VERSION = f"count(*), CAST(sum(writes & {LOW}) AS bigint), CAST(sum(writes >> {BITS}) AS bigint)"
 
 _ROWS = msgspec.json.Decoder(list[tuple[int, ...]])
 
@@ -33,15 +35,13 @@ def hours(engine: Engine, asked: Hours, offset: int, limit: int) -> tuple[int, l
 def version(engine: Engine, asked: Hours) -> str:
     """Tell hours' version; see FlowStore."""
     condition, parameters = _where(asked, engine.dialect.placeholder)
-    # In halves too: a hundred thousand hours may come in one batch.
-    summed = f"CAST(sum(writes & {LOW}) AS bigint), CAST(sum(writes >> {BITS}) AS bigint)"
-    ((rows, *writes),) = engine.fetch(f"SELECT count(*), {summed} FROM hour_count WHERE {condition}", parameters)
+    ((rows, *writes),) = engine.fetch(f"SELECT {_VERSION} FROM hour_count WHERE {condition}", parameters)
     return version_of(rows, writes)
 
 
 def page_counts(dialect: Dialect) -> str:
     """Write the query for what a page tells of its hour, as JSON: its flows, and what its version is of."""
-    counts = f"coalesce(sum(flows), 0), count(*), sum(writes & {LOW}), sum(writes >> {BITS})"
+    counts = f"coalesce(sum(flows), 0), {_VERSION}"
     return f"SELECT {dialect.array_as_json.format(counts)} FROM hour_count WHERE hour = {dialect.placeholder}"
 
 

@@ -1,13 +1,13 @@
 """A page of one hour's sums: the question that is asked most, so its statements are written once."""
 
 import msgspec
-from peewee import Value, fn
+from peewee import Value
 
-from handlers.question import HourPage
+from handlers.question import HourPage, Hours
 from handlers.record import FlowSum
 from storage.engine import Engine
-from storage.kept import page_counts
-from storage.model import SUM_COLUMNS, FlowSumRow, HourCount
+from storage.kept import count, page_counts
+from storage.model import SUM_COLUMNS, FlowSumRow
 from storage.totals import version_of
 
 NEAR = 1_000
@@ -25,10 +25,7 @@ class Pages:
         self._engine = engine
         hour = Value(0)
         of_hour = FlowSumRow.select().where(FlowSumRow.hour == hour)
-        # PostgreSQL's sum of bigints is a numeric.
-        flows = HourCount.select(fn.SUM(HourCount.flows).cast("bigint"))
-        self._flows_sql = engine.sql(flows)
-        self._count_sql = engine.sql(flows.where(HourCount.hour == hour))
+        self._count_sql, _ = count(engine.dialect, Hours((0,)))
         forwards = engine.sql(of_hour.order_by(*_KEY).limit(1).offset(0))
         backwards = engine.sql(of_hour.order_by(*(name.desc() for name in _KEY)).limit(1).offset(0))
         # Counts and rows are of one moment as they are of one statement. Several, in a transaction, would each give up
@@ -36,10 +33,6 @@ class Pages:
         counts = page_counts(engine.dialect)
         self._forwards_sql = f"SELECT ({counts}), ({engine.dialect.listed(SUM_COLUMNS, forwards)})"
         self._backwards_sql = f"SELECT ({counts}), ({engine.dialect.listed(SUM_COLUMNS, backwards)})"
-
-    def flows(self) -> int:
-        """Tell how many sums there are. Raises StoreUnavailable."""
-        return self._engine.count(self._flows_sql)
 
     def read(self, hour: int, offset: int, limit: int) -> HourPage:
         """Read a part of an hour's sums, and the kept count of them; see FlowStore."""

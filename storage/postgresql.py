@@ -119,7 +119,7 @@ class PostgresqlEngine:
 
     def sql(self, query: Any) -> str:
         """Write a Peewee query as PostgreSQL's SQL, with psycopg's placeholders."""
-        return str(self._writer.get_sql_context().parse(query)[0])
+        return self.statement(query)[0]
 
     def statement(self, query: Any) -> tuple[str, Sequence[Any]]:
         """Write a Peewee query as PostgreSQL's SQL, with psycopg's placeholders."""
@@ -210,19 +210,17 @@ class PostgresqlEngine:
 
     def fetch(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Fetch what a query gives."""
-        return self._persist(lambda connection: connection.execute(sql, parameters).fetchall())
+        return self._persist(lambda connection: _read_of(connection)(sql, parameters))
 
     def look(self, attempt: Callable[[Read], _Result]) -> _Result:
         """Let a function read, each statement of a moment of its own."""
         with _in_time():
-            return self._persist(
-                lambda connection: attempt(lambda sql, parameters: connection.execute(sql, parameters).fetchall())
-            )
+            return self._persist(lambda connection: attempt(_read_of(connection)))
 
     def stream(self, choose: Callable[[Read], tuple[str, Sequence[Any]]], rows: int) -> Iterator[list[tuple[Any, ...]]]:
         """Fetch the rows in chunks, as they come: the database holds back what is not asked for yet."""
         with _in_time(), told(), self._lent() as connection, connection.cursor() as cursor:
-            chosen = choose(lambda *statement: connection.execute(*statement).fetchall())
+            chosen = choose(_read_of(connection))
             # Closed early it cancels what is left, and the connection is fit for others.
             with closing(cast("Generator[tuple[Any, ...]]", cursor.stream(*chosen, size=rows))) as found:
                 while fetched := list(islice(found, rows)):
@@ -312,6 +310,10 @@ class PostgresqlEngine:
                 # Most often the server has gone, and with it the other end of every idle connection.
                 connection.close()
                 self._pool.clear()
+
+
+def _read_of(connection: Connection) -> Read:
+    return lambda sql, parameters: connection.execute(sql, parameters).fetchall()
 
 
 @contextmanager

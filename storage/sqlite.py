@@ -101,7 +101,7 @@ class SqliteEngine:
 
     def sql(self, query: Any) -> str:
         """Write a Peewee query as SQLite's SQL."""
-        return str(self._writer.get_sql_context().parse(query)[0])
+        return self.statement(query)[0]
 
     def statement(self, query: Any) -> tuple[str, Sequence[Any]]:
         """Write a Peewee query as SQLite's SQL."""
@@ -164,18 +164,18 @@ class SqliteEngine:
     def fetch(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Fetch what a query gives."""
         with self._reader() as connection:
-            return connection.execute(sql, parameters).fetchall()
+            return _read_of(connection)(sql, parameters)
 
     def look(self, attempt: Callable[[Read], _Result]) -> _Result:
         """Let a function read, in a transaction that sees one moment."""
         with self._moment() as connection, _bounded(connection):
-            return attempt(lambda sql, parameters: connection.execute(sql, parameters).fetchall())
+            return attempt(_read_of(connection))
 
     def stream(self, choose: Callable[[Read], tuple[str, Sequence[Any]]], rows: int) -> Iterator[list[tuple[Any, ...]]]:
         """Go through a statement's rows; until its end the write-ahead log grows by what is written meanwhile."""
         with self._moment() as connection:
             with _bounded(connection):
-                cursor = connection.execute(*choose(lambda *statement: connection.execute(*statement).fetchall()))
+                cursor = connection.execute(*choose(_read_of(connection)))
                 fetched = cursor.fetchmany(rows)
             while fetched:
                 yield fetched
@@ -308,6 +308,10 @@ def _upsert() -> Any:
     update = {field: field + getattr(EXCLUDED, field.name) for field in summed}
     insert = FlowSumRow.insert_many([(0, "", "", "", 0, 0, 0)], fields)
     return insert.on_conflict(conflict_target=fields[:4], update=update)
+
+
+def _read_of(connection: sqlite3.Connection) -> Read:
+    return lambda sql, parameters: connection.execute(sql, parameters).fetchall()
 
 
 @contextmanager

@@ -73,9 +73,11 @@ class SumStore:
 
     def size(self) -> "StoreSize":
         """Tell how many sums there are, by their kept counts, and their bytes on disk; see FlowStore."""
-        from handlers.question import StoreSize
+        from handlers.question import Hours, StoreSize
+        from storage import kept
 
-        return StoreSize(self._pages.flows(), self._engine.bytes_on_disk())
+        sql, parameters = kept.count(self._engine.dialect, Hours())
+        return StoreSize(self._engine.count(sql, *parameters), self._engine.bytes_on_disk())
 
     def prune(self, before: int) -> "Iterator[Removed]":
         """Remove the hours before one, the oldest first, a transaction a step: it goes on while it is iterated over.
