@@ -4,7 +4,6 @@ import gzip
 import random
 import socket
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from select import select
 from typing import NamedTuple
 
@@ -227,12 +226,6 @@ def statuses(answer: bytes) -> list[int]:
     """Read the status of each answer on a connection."""
     lines = [line for line in answer.replace(b"\r\n", b"\n").split(b"\n") if line.startswith(b"HTTP/1.")]
     return [int(line.split()[1]) for line in lines]
-
-
-def resident_megabytes(pid: int) -> float:
-    """Read how much memory a process holds."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1e3
 
 
 def fuzz(port: int, seed: int, count: int) -> int:

@@ -49,6 +49,12 @@ def start_agent(folder: Path, *words: str) -> "subprocess.Popen[str]":
     )
 
 
+def megabytes(pid: int, what: str = "VmRSS") -> float:
+    """Read how much memory a process holds, or with ``VmHWM`` has held at most."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split(f"{what}:")[1].split()[0]) / 1e3
+
+
 class Running:
     """A server process that has said where it listens."""
 

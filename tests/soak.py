@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.factories import SAMPLE
 from tests.faults import kill_at_random
-from tests.fuzz import fuzz, resident_megabytes
-from tests.process import running
+from tests.fuzz import fuzz
+from tests.process import megabytes, running
 
 THREADS = 4
 MUTANTS = 500
@@ -41,7 +41,7 @@ def _fuzz(ends: float) -> None:
                 for future in rounds:
                     future.result()
                 thrown += THREADS * MUTANTS
-                now = resident_megabytes(server.process.pid)
+                now = megabytes(server.process.pid)
                 first = first or now
                 print(f"{thrown:,} mutants, {now:.0f} MB", flush=True)
         if now - first > MAX_GROWTH_MB:

@@ -1,38 +1,31 @@
 """GET /docs in a real browser: it shows the API, sends requests with a token, and keeps to its policy."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from handlers.access import Token, digest_of, entry_of
 from local.token import make_token
+from tests.browser import CHROMIUM, MISSING, chromium
 from tests.process import Running, running
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome") or ""
 MILLISECONDS = 30_000
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="there is no Chromium; on Debian and Ubuntu: apt-get install chromium"
-)
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason=MISSING)
 
 
 @pytest.fixture
 def page() -> Iterator[Page]:
     """A page of which nothing goes wrong: neither its scripts, nor what its policy forbids."""
     problems: list[str] = []
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    with chromium() as browser:
         opened = browser.new_page()
         opened.set_default_timeout(MILLISECONDS)
         opened.on("console", lambda said: problems.append(said.text))
         opened.on("pageerror", lambda error: problems.append(str(error)))
         yield opened
-        browser.close()
     assert problems == []
 
 

@@ -12,8 +12,8 @@ from handlers.settings import Settings
 from storage import SumStore
 from tests.edges import EDGES
 from tests.factories import SAMPLE
-from tests.fuzz import fuzz, mutants, resident_megabytes
-from tests.process import running
+from tests.fuzz import fuzz, mutants
+from tests.process import megabytes, running
 
 MUTANTS = 600
 THREADS = 4
@@ -22,9 +22,9 @@ THREADS = 4
 def test_a_server_answers_mutants_without_5xx_hang_or_growth_and_then_the_sample(tmp_path: Path) -> None:
     with running(tmp_path) as server, ThreadPoolExecutor(THREADS) as pool:
         warm = sum(pool.map(lambda seed: fuzz(server.port, seed, MUTANTS), range(THREADS)))
-        before = resident_megabytes(server.process.pid)
+        before = megabytes(server.process.pid)
         answered = sum(pool.map(lambda seed: fuzz(server.port, seed, MUTANTS), range(THREADS, 2 * THREADS)))
-        grown = resident_megabytes(server.process.pid) - before
+        grown = megabytes(server.process.pid) - before
 
         assert server.post(SAMPLE)[0] == 201
     assert min(warm, answered) > THREADS * MUTANTS * 0.8

@@ -21,7 +21,7 @@ from local.app import create_app
 from local.server import Server
 from storage import SumStore, open_store
 from tests.factories import from_json, make_flow, make_sum, to_json
-from tests.process import SECONDS, Running, read_all, running
+from tests.process import SECONDS, Running, megabytes, read_all, running
 from tests.test_dispatcher import serving, status_of
 
 ROWS = 300_000
@@ -52,11 +52,6 @@ def connected(here: Server) -> socket.socket:
     return socket.create_connection(("127.0.0.1", here.port), SECONDS)
 
 
-def megabytes(server: Running, what: str) -> float:
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return int(status.split(f"{what}:")[1].split()[0]) / 1024
-
-
 def count(server: Running, target: str, **headers: str) -> tuple[int, int]:
     """Read an answer without keeping it; tell how many lines and bytes it had."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SECONDS)
@@ -82,7 +77,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 def test_an_hour_of_many_sums_takes_no_more_memory_than_a_page(tmp_path: Path, many: str) -> None:
     with running(tmp_path, DATABASE_URL=many) as server:
         assert server.ask("GET", "/flows?hour=1&size=1000")[0] == 200
-        idle = megabytes(server, "VmRSS")
+        idle = megabytes(server.process.pid, "VmRSS")
 
         lines, size = count(server, LINES)
         rows, _ = count(server, CSV)
@@ -90,14 +85,14 @@ def test_an_hour_of_many_sums_takes_no_more_memory_than_a_page(tmp_path: Path, m
 
         assert (lines, rows) == (ROWS, ROWS + 1)
         assert size > 34e6 > 5e6 > packed
-        assert megabytes(server, "VmHWM") - idle < 20
+        assert megabytes(server.process.pid, "VmHWM") - idle < 20
 
 
 @needs_proc
 def test_a_reader_that_waits_costs_neither_memory_nor_disk_and_then_has_it_all(tmp_path: Path, many: str) -> None:
     with running(tmp_path, DATABASE_URL=many) as server, server.connect() as slow:
         assert server.ask("GET", "/flows?hour=1")[0] == 200
-        idle = megabytes(server, "VmRSS")
+        idle = megabytes(server.process.pid, "VmRSS")
         slow.sendall(get(LINES, "1.1", "Connection: close"))
         begun = slow.recv(100)
 
@@ -107,7 +102,7 @@ def test_a_reader_that_waits_costs_neither_memory_nor_disk_and_then_has_it_all(t
         whole = begun + read_all(slow)
 
         assert not [name for name in files if name.startswith("/tmp") and "(deleted)" in name]
-        assert megabytes(server, "VmHWM") - idle < 20
+        assert megabytes(server.process.pid, "VmHWM") - idle < 20
         assert whole.endswith(b"\r\n0\r\n\r\n")
         assert whole.count(b"application-") == ROWS
 

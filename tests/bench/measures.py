@@ -4,7 +4,6 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 import msgspec
 
@@ -12,7 +11,7 @@ from handlers.record import FlowRecord
 from tests.bench import traffic
 from tests.bench.line import Line
 from tests.bench.load import Connection, get, post, requests_a_second
-from tests.process import Running
+from tests.process import Running, megabytes
 
 ROUNDS = 7
 LARGE_ROUNDS = 15
@@ -136,8 +135,7 @@ def memory(ours: Running) -> Iterator[Line]:
     connection = Connection(ours.port)
     for request in (few, many) * ROUNDS:
         connection.ask(request)
-    status = Path(f"/proc/{ours.process.pid}/status").read_text()
-    peak = int(status.split("VmHWM:")[1].split()[0]) / 1e3
+    peak = megabytes(ours.process.pid, "VmHWM")
     yield Line("Peak memory in 100,000-record POSTs", f"{peak:.0f} MB", "", "<= 200 MB", peak <= 200)
 
 

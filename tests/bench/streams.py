@@ -3,11 +3,10 @@
 import http.client
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from tests.bench import measures
 from tests.bench.line import Line
-from tests.process import Running
+from tests.process import Running, megabytes
 
 MOST_MB = 60
 
@@ -15,7 +14,7 @@ MOST_MB = 60
 def streams(filled: Running, fresh: Running) -> Iterator[Line]:
     """Fill the database by one server, and read it from another on the same, which has done nothing yet."""
     measures.fill(filled)
-    idle = _memory(fresh, "VmRSS")
+    idle = megabytes(fresh.process.pid)
     for name, path, headers in (
         ("NDJSON", "format=ndjson", {}),
         ("CSV", "format=csv", {}),
@@ -24,7 +23,7 @@ def streams(filled: Running, fresh: Running) -> Iterator[Line]:
         seconds, size = _read(fresh, f"/flows?hour={measures.LARGE_HOUR}&{path}", headers)
         rate = measures.LARGE_HOUR_FLOWS / seconds
         yield Line(f"GET 1,000,000 sums as {name}", f"{rate:,.0f} sums/s, {size / 1e6:.0f} MB", "", "", True)
-    peak = _memory(fresh, "VmHWM") - idle
+    peak = megabytes(fresh.process.pid, "VmHWM") - idle
     yield Line("Memory of these over idle", f"{peak:.1f} MB", "", f"<= {MOST_MB} MB", peak <= MOST_MB)
 
 
@@ -38,8 +37,3 @@ def _read(server: Running, path: str, headers: dict[str, str]) -> tuple[float, i
         size += len(part)
     connection.close()
     return time.perf_counter() - started, size
-
-
-def _memory(server: Running, name: str) -> float:
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return int(status.split(f"{name}:")[1].split()[0]) / 1e3
