@@ -10,18 +10,17 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlencode
 
 from handlers.access import Access, read_access
 from handlers.access_log import log_access
 from handlers.emf import metrics_line
+from handlers.events import read_event
 from handlers.request_id import HEADER, begin, mark_log_records
 from handlers.routes import METHODS, answer
 from handlers.settings import Settings, SettingsError, read_settings
-from handlers.web import Fault, Request, RequestError, Response, invalid, respond
+from handlers.web import Fault, Request, RequestError, Response, error_response, invalid, respond
 from storage import LazyStore
 
 if TYPE_CHECKING:
@@ -33,31 +32,30 @@ MAX_EVENT_BYTES = 6 * 1024 * 1024
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 
-Event = Mapping[str, Any]
-
 _WRITES = frozenset({"POST"})
 _READS = METHODS - _WRITES
 # How Lambda's runtime client writes an answer; up to 3.11 a character beyond the basic plane took 12 bytes for its 4.
 _ESCAPES_ALL = sys.version_info < (3, 12)
 _LONGEST_ESCAPE = 3
 _OVERHEAD = 4_096
+_ID_HEADER = "X-Request-Id"
 _SPARE_MILLISECONDS = 30_000
 """Time that one transaction may take when the database hangs, and its end."""
 
 logger = logging.getLogger(__name__)
 
 
-def write(event: Event, _: object) -> dict[str, Any]:
+def write(event: object, _: object) -> dict[str, Any]:
     """Answer an event of a POST route; see ``_carry``."""
     return _carry(event, _WRITES)
 
 
-def read(event: Event, _: object) -> dict[str, Any]:
+def read(event: object, _: object) -> dict[str, Any]:
     """Answer an event of a GET route, or of any path and method that has no route; see ``_carry``."""
     return _carry(event, _READS)
 
 
-def prune(_event: Event, context: Any) -> dict[str, Any]:
+def prune(_event: object, context: Any) -> dict[str, Any]:
     """Remove the hours that are older than KEEP_HOURS, for an event of a schedule, and tell how many.
 
     Stops before the function's time is up, and then is not done. Raises what makes it an error of the function.
@@ -78,18 +76,28 @@ def prune(_event: Event, context: Any) -> dict[str, Any]:
     return told
 
 
-def _carry(event: Event, methods: frozenset[str]) -> dict[str, Any]:
-    """Answer an event by the route table, as the local edge does. Raises ValueError when it is none of HTTP."""
+def _carry(event: object, methods: frozenset[str]) -> dict[str, Any]:
+    """Answer an event by the route table, as the local edge does; an event that is no HTTP request is answered 400."""
     started = time.perf_counter()
     _commits.clear()
-    request = _request(event)
-    request = request._replace(id=begin(request.headers.get(HEADER), request.id))
-    response = respond(lambda: _answer(request, methods))
+    request, response = _respond(event, methods)
     result = _result(request, response)
     seconds = time.perf_counter() - started
     log_access(request, response, seconds)
     print(metrics_line(request, response, seconds, sum(_commits) if _commits else None, time.time()), flush=True)
     return result
+
+
+def _respond(event: object, methods: frozenset[str]) -> tuple[Request, Response]:
+    try:
+        request, signed = read_event(event)
+    except RequestError as error:
+        request = Request("-", "-", id=begin(None))
+        # Nobody may read this answer: a queue or a schedule takes it for success. So the log has it as an error.
+        logger.error("refused an event: %s", error.message)
+        return request, error_response(error.status, error.message, ((_ID_HEADER, request.id),))
+    request = request._replace(id=begin(request.headers.get(HEADER), request.id))
+    return request, respond(lambda: _answer(request, signed, methods))
 
 
 _commits: list[float] = []
@@ -131,8 +139,13 @@ with contextlib.suppress(SettingsError, OSError):
     _service()
 
 
-def _answer(request: Request, methods: frozenset[str]) -> Response:
-    response = answer(request, *_service(), methods)
+def _answer(request: Request, signed: bool, methods: frozenset[str]) -> Response:
+    store, settings, access = _service()
+    if signed and access.anonymous == "no":
+        # AWS has checked who it is, and that they may; what comes by another door, such as a URL without
+        # authentication that is added to the function later, needs a token as ever.
+        access = access._replace(anonymous="yes")
+    response = answer(request, store, settings, access, methods)
     if response.chunks is not None:
         response = _joined(response, response.chunks)
     if len(response.body) * _LONGEST_ESCAPE + _OVERHEAD > MAX_EVENT_BYTES:
@@ -167,59 +180,6 @@ def _size(response: Response) -> int:
 def _too_large(size: str) -> RequestError:
     message = f"The answer would take {size} bytes, and a function may give {MAX_EVENT_BYTES}: ask for less"
     return invalid([Fault(("query", "size"), message)], 1)
-
-
-def _request(event: Event) -> Request:
-    if event.get("version") == "2.0":
-        return _http_api_request(event)
-    # Payload 1.0 of an HTTP API has a version; an event of a load balancer says "elb", and escapes otherwise.
-    if "httpMethod" in event and "version" not in event and "elb" not in event.get("requestContext", {}):
-        return _rest_api_request(event)
-    raise ValueError(
-        "The event is neither of a REST API nor of payload format 2.0, which an HTTP API and a function URL have"
-    )
-
-
-def _http_api_request(event: Event) -> Request:
-    """Read payload format 2.0: of an HTTP API, whose path comes decoded, or of a function URL, whose path does not.
-
-    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
-    """
-    context = event["requestContext"]
-    path = event["rawPath"]
-    if ".lambda-url." in context.get("domainName", ""):
-        path = unquote(path)
-    stage = context.get("stage", "$default")
-    if stage != "$default" and f"{path}/".startswith(f"/{stage}/"):
-        path = path.removeprefix(f"/{stage}") or "/"
-    headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
-    http = context["http"]
-    peer = http.get("sourceIp", "")
-    query = event.get("rawQueryString", "")
-    return Request(http["method"], path, query, headers, _body(event), peer, context.get("requestId", ""))
-
-
-def _rest_api_request(event: Event) -> Request:
-    """Read payload format 1.0, of a REST API, which hands over a query that it has taken apart and decoded.
-
-    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
-    """
-    query = urlencode(event.get("multiValueQueryStringParameters") or {}, doseq=True, errors="surrogatepass")
-    headers = {name.lower(): ", ".join(values) for name, values in (event.get("multiValueHeaders") or {}).items()}
-    context = event.get("requestContext", {})
-    peer = context.get("identity", {}).get("sourceIp") or ""
-    body, request_id = _body(event), context.get("requestId", "")
-    return Request(event["httpMethod"], unquote(event["path"]), query, headers, body, peer, request_id)
-
-
-def _body(event: Event) -> bytes:
-    body = event.get("body") or ""
-    if event.get("isBase64Encoded"):
-        import base64
-
-        return base64.b64decode(body)
-    # A lone surrogate, which JSON can spell, becomes bytes that the handlers refuse.
-    return str(body).encode("utf-8", "surrogatepass")
 
 
 def _result(request: Request, response: Response) -> dict[str, Any]:

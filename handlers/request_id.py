@@ -16,10 +16,10 @@ _CURRENT: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def begin(offered: str | None, otherwise: str = "") -> str:
-    """Begin a request: the id that is offered, if it is fit, or another, is current from here on in this thread."""
+    """Begin a request: the first of both ids that is fit, or a new one, is current from here on in this thread."""
     if offered and re.fullmatch(_FIT, offered):
         text = offered
-    elif otherwise:
+    elif otherwise and re.fullmatch(_FIT, otherwise):
         text = otherwise
     else:
         # Imported where it is needed, which in a function it is not; nothing is kept secret by it.

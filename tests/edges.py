@@ -99,6 +99,8 @@ def _payload_2(
 ) -> dict[str, Any]:
     made["rawPath"], _, made["rawQueryString"] = target.partition("?")
     made["requestContext"]["http"] |= {"method": method, "path": made["rawPath"]}
+    # Nobody has signed it: what a request may do is up to the access that the edge is given.
+    del made["requestContext"]["authorizer"]
     made["headers"] |= {name.lower(): value for name, value in headers.items()}
     return made | _event_body(body)
 
@@ -108,6 +110,7 @@ def _rest_api(method: str, target: str, body: bytes, headers: Mapping[str, str])
     made = event("rest_api_get")
     path, _, query = target.partition("?")
     values = parse_qs(query, keep_blank_values=True)
+    made["requestContext"]["identity"]["userArn"] = None
     made |= {"httpMethod": method, "path": path, "multiValueQueryStringParameters": values or None}
     made["multiValueHeaders"] |= {name: [value] for name, value in headers.items()}
     return made | _event_body(body)

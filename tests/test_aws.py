@@ -11,6 +11,7 @@ import pytest
 import handlers.aws
 import storage.lazy
 from handlers.access import ANYBODY
+from handlers.events import read_event
 from handlers.question import Question, Row
 from handlers.record import FlowStore
 from handlers.settings import Settings
@@ -83,7 +84,7 @@ def test_the_query_of_a_rest_api_is_put_together_again() -> None:
     values = {"hour": ["1", "2"], "a b": ["é&=+%"]}
     asked = event("rest_api_get") | {"multiValueQueryStringParameters": values, "queryStringParameters": {"hour": "2"}}
 
-    assert handlers.aws._request(asked).query == "hour=1&hour=2&a+b=%C3%A9%26%3D%2B%25"
+    assert read_event(asked).request.query == "hour=1&hour=2&a+b=%C3%A9%26%3D%2B%25"
 
 
 @pytest.mark.parametrize("multiple", [{}, {"multiValueQueryStringParameters": None, "multiValueHeaders": None}])
@@ -136,20 +137,6 @@ def test_a_lone_surrogate_in_a_query_is_a_name_that_nothing_has(asked: dict[str,
     answered = handlers.aws.read(asked, None)
 
     assert (answered["statusCode"], from_json(answered["body"].encode())["items"]) == (200, [])
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        {},
-        {"source": "aws.events"},
-        {"version": "1.0", "httpMethod": "GET", "path": "/"},
-        {"httpMethod": "GET", "path": "/", "requestContext": {"elb": {}}},
-    ],
-)
-def test_an_event_that_is_no_request_is_an_error_of_the_function(asked: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="neither of a REST API nor of payload format 2"):
-        handlers.aws.read(asked, None)
 
 
 @pytest.mark.parametrize("format", ["ndjson", "csv"])

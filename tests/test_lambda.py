@@ -74,12 +74,23 @@ def test_a_wrong_setting_is_told_by_the_log_and_the_answers_are_500(tmp_path: Pa
     assert "MAX_PAGE_SIZE is wrong: expected a whole number" in read.log
 
 
-def test_nobody_is_let_in_where_neither_tokens_nor_everybody_is_set(tmp_path: Path) -> None:
-    with function("handlers.aws.write", DATABASE_URL=f"sqlite:///{tmp_path}/f.db", ALLOW_ANONYMOUS="0") as write:
-        answered = write.invoke(event("http_api_post"))
+@pytest.mark.parametrize("kind", ["http_api", "function_url", "rest_api"])
+def test_without_tokens_only_requests_that_aws_has_authenticated_are_let_in(tmp_path: Path, kind: str) -> None:
+    signed, unsigned, open_route = event(f"{kind}_post"), event(f"{kind}_post"), event(f"{kind}_get")
+    for asked in (unsigned, open_route):
+        # As API Gateway and a function URL write it where a route asks for no authentication.
+        asked["requestContext"].pop("authorizer", None)
+        asked["requestContext"].pop("identity", None)
+        asked["headers"]["authorization"] = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261124"
+    open_route |= {"rawPath": "/", "path": "/"}
+    with (
+        function("handlers.aws.write", DATABASE_URL=f"sqlite:///{tmp_path}/f.db", ALLOW_ANONYMOUS="0") as write,
+        function("handlers.aws.read", DATABASE_URL=f"sqlite:///{tmp_path}/f.db", ALLOW_ANONYMOUS="0") as read,
+    ):
+        refused, taken, opened = write.invoke(unsigned), write.invoke(signed), read.invoke(open_route)
 
-    assert answered.body["statusCode"] == 503
-    assert "Nobody has been allowed in yet" in answered.body["body"]
+    assert (refused.body["statusCode"], taken.body["statusCode"], opened.body["statusCode"]) == (503, 201, 200)
+    assert "Nobody has been allowed in yet" in refused.body["body"]
 
 
 def test_a_function_with_tokens_takes_the_one_it_knows(tmp_path: Path) -> None:
@@ -114,12 +125,13 @@ def test_the_log_has_a_line_of_json_for_each_request(tmp_path: Path) -> None:
     assert line["requestId"]
 
 
-def test_an_event_that_is_no_request_is_an_error_and_the_instance_lives_on(tmp_path: Path) -> None:
+def test_an_event_that_is_no_request_is_answered_400_and_the_instance_lives_on(tmp_path: Path) -> None:
     with function("handlers.aws.read", DATABASE_URL=f"sqlite:///{tmp_path}/flows.db") as read:
         refused = read.invoke({"source": "aws.events"})
         answered = read.invoke(event("http_api_get"))
 
-    assert (refused.kind, refused.body["errorType"]) == ("error", "ValueError")
+    assert (refused.kind, refused.body["statusCode"]) == ("response", 400)
+    assert "refused an event" in read.log
     assert answered.body["statusCode"] == 200
 
 

@@ -50,10 +50,9 @@ def test_no_route_is_open_unless_a_parameter_says_so() -> None:
 def test_without_signatures_and_tokens_the_functions_let_nobody_in() -> None:
     variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
 
-    assert variables["ALLOW_ANONYMOUS"] == {"!If": ["BySignature", "1", "0"]}
+    assert variables["ALLOW_ANONYMOUS"] == "0"
     assert variables["API_TOKENS"]["!If"][0] == "ByToken"
     assert variables["API_TOKENS"]["!If"][1]["!Sub"].startswith("{{resolve:secretsmanager:${TokensSecret}:")
-    assert TEMPLATE["Conditions"]["BySignature"] == {"!Equals": [{"!Ref": "Authorization"}, "AWS_IAM"]}
 
 
 def test_the_database_url_comes_out_of_a_secret() -> None:
