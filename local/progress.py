@@ -3,8 +3,14 @@
 import fcntl
 import os
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
+
+from local.answers import Count
+
+MAX_BATCH = 1_000_000
 
 
 class Place(msgspec.Struct):
@@ -15,14 +21,14 @@ class Place(msgspec.Struct):
     ``sending``, without those at the places in ``skip``, under ``key``, since ``sent_at`` (Unix seconds).
     """
 
-    size: int
-    position: int = 0
-    refused: int = 0
+    size: Annotated[int, Meta(ge=1, le=MAX_BATCH)]
+    position: Count = 0
+    refused: Count = 0
     digest: str = ""
-    sending: int = 0
-    skip: list[int] = []
+    sending: Annotated[int, Meta(ge=0, le=MAX_BATCH)] = 0
+    skip: list[Count] = []
     key: str = ""
-    sent_at: int = 0
+    sent_at: Count = 0
 
     def settle(self) -> None:
         """Say that nothing is on its way."""
@@ -53,8 +59,10 @@ class Places:
             self._state = msgspec.json.decode(read, type=_State) if read else _State(name)
         except BlockingIOError:
             raise CannotKeep(f"another agent has {path}: name another file with --state") from None
-        except (OSError, msgspec.DecodeError) as error:
-            raise CannotKeep(f"{path} cannot be read: {error}") from None
+        except OSError as error:
+            raise CannotKeep(f"{error.filename or path} cannot be opened: {error.strerror}") from None
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise CannotKeep(f"{path} cannot be read: {error}; mend it, or name another file with --state") from None
 
     @property
     def name(self) -> str:
@@ -81,4 +89,4 @@ class Places:
             finally:
                 os.close(folder)
         except OSError as error:
-            raise CannotKeep(f"{self._path} cannot be written: {error}") from None
+            raise CannotKeep(f"{self._path} cannot be written: {error.strerror}") from None

@@ -2,18 +2,17 @@
 
 import hashlib
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
-from typing import Any
 
-import msgspec
 from tqdm import tqdm
 
+from local.answers import Accepted, Refusal, Stopped, has_key
 from local.progress import Place, Places
-from local.sender import Sender, Stopped
+from local.sender import Sender
 from local.sources import STANDARD_INPUT, Bad, Item, Source, open_source
+from local.terminal import columns, escaped, say, shortened
 
 KEY_HOURS = 23
 """For how long the service surely remembers a key: its IDEMPOTENCY_HOURS, if that is left alone, less one."""
@@ -39,8 +38,9 @@ class Agent:
         self.held: list[str] = []
         self._told = 0
 
-    def send(self, name: str) -> None:
-        """Send what has not been sent of a file. Raises Stopped, Unreadable or CannotKeep."""
+    def send(self, name: str, number: int = 1, files: int = 1) -> None:
+        """Send what has not been sent of a file, one of so many. Raises Stopped, Unreadable or CannotKeep."""
+        self._shown = f"file {number} of {files}, {os.path.basename(name)}" if files > 1 else os.path.basename(name)
         path = name if name == STANDARD_INPUT else os.path.realpath(name)
         kept = None if name == STANDARD_INPUT else self._places.find(f"{self._sender.url} {path}")
         if not self._send(name, path, kept or Place(self._size)):
@@ -49,11 +49,15 @@ class Agent:
 
     def _send(self, name: str, path: str, place: Place) -> bool:
         """Send a file from a place on; tell whether it is still the file of which this is a place."""
+        before = place.position
         with open_source(name, final=self._final) as source:
             sending = _Sending(self, name, path, source, place)
             if not sending.comes_to_its_place():
                 return False
-            sending.run()
+            sending.run(escaped(self._shown))
+        if place.position == before > 0:
+            refused = f", {place.refused:,} of them refused" if place.refused else ""
+            say(f"nothing new: {name} was sent before ({before:,} records{refused})")
         self.refused += place.refused
         if source.held:
             self.held.append(name)
@@ -70,8 +74,8 @@ class Agent:
         if name != STANDARD_INPUT:
             self._places.keep(f"{self._sender.url} {path}", place)
 
-    def post(self, body: Sequence[bytes], key: str) -> tuple[int, dict[str, Any]]:
-        """Send a batch."""
+    def post(self, body: Sequence[bytes], key: str) -> tuple[int, Accepted | Refusal]:
+        """Send a batch. Raises Stopped."""
         return self._sender.send(body, key)
 
     def identify(self, path: str) -> bytes:
@@ -102,14 +106,15 @@ class _Sending:
             seen += 1
         return seen == self.place.position and self.place.digest in ("", self._digest.hexdigest())
 
-    def run(self) -> None:
-        """Send batch after batch."""
+    def run(self, shown: str) -> None:
+        """Send batch after batch, and show how far it is."""
         items: Iterator[Item] = self._source.items
-        with tqdm(total=self._source.size, unit="B", unit_scale=True, desc=self._name, disable=None) as bar:
+        with tqdm(total=self._source.size, unit="B", unit_scale=True, desc=shown, disable=None, ncols=columns()) as bar:
             # A batch that was on its way when the agent was killed is sent as it was, though its file has grown.
             while batch := list(islice(items, self.place.sending or self.place.size)):
                 answered = self._deliver(batch)
                 items = chain(batch[answered:], items)
+                bar.set_postfix_str(f"{self.place.position:,} records", refresh=False)
                 bar.update(self._source.read - bar.n)
 
     def _deliver(self, batch: list[Item]) -> int:
@@ -126,8 +131,10 @@ class _Sending:
             records = list(body.values())
             self._on_its_way(len(batch), records)
             status, answer = self._agent.post(records, place.key)
-            if status == 201:
-                return self._answered(batch, _refused(list(body), answer), answer.get("refused", 0))
+            if isinstance(answer, Accepted):
+                positions = list(body)
+                errors = {positions[place]: why for place, why in answer.errors.items()}
+                return self._answered(batch, errors, answer.refused)
             refused = self._why_not(status, answer, body)
             if not refused and len(batch) > 1:
                 place.size = (len(batch) + 1) // 2
@@ -174,11 +181,11 @@ class _Sending:
         self._agent.keep(self._name, self._path, place)
         return len(batch)
 
-    def _why_not(self, status: int, answer: dict[str, Any], body: dict[int, bytes]) -> dict[int, str]:
-        """Tell which records are to be left out; none, where smaller batches are the way. Raises Stopped."""
-        said = str(answer.get("error_message", ""))
-        if status == 409 and isinstance(key := answer.get("key"), dict):
-            if refused := {position: said for position, record in body.items() if _has_key(record, key)}:
+    def _why_not(self, status: int, answer: Refusal, body: dict[int, bytes]) -> dict[int, str]:
+        """Return which records are to be left out; none, where smaller batches are the way. Raises Stopped."""
+        said = shortened(answer.error_message)
+        if status == 409 and answer.key is not None:
+            if refused := {position: said for position, record in body.items() if has_key(record, answer.key)}:
                 return refused
         elif status in (406, 413):
             return {} if len(body) > 1 else dict.fromkeys(body, said)
@@ -188,22 +195,3 @@ class _Sending:
 def _marked(item: Item) -> bytes:
     text = item.text if isinstance(item, Bad) else item
     return b"%d:" % len(text) + text
-
-
-def _refused(positions: list[int], answer: dict[str, Any]) -> dict[int, str]:
-    """Read which records have been left out, and what is first wrong with each; not all of many are named."""
-    refused: dict[int, str] = {}
-    for error in answer.get("errors", ()):
-        _, place, *member = error["loc"]
-        refused.setdefault(positions[place], ": ".join([*map(str, member), error["msg"]]))
-    return refused
-
-
-def _has_key(record: bytes, key: dict[str, Any]) -> bool:
-    flow = msgspec.json.decode(record)
-    return isinstance(flow, dict) and {name: flow.get(name) for name in key} == key
-
-
-def say(line: str) -> None:
-    """Write a line to standard error, past the progress bar."""
-    tqdm.write(line.encode(errors="backslashreplace").decode(), file=sys.stderr)

@@ -3,17 +3,18 @@
 import csv
 import gzip
 import io
+import os
 import sys
 import zlib
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
-from os import stat
 from typing import BinaryIO, NamedTuple, TypeAlias, cast
 
 import msgspec
 
 from handlers.formats.csv import read_value
+from handlers.record import FlowRecord
 
 STANDARD_INPUT = "-"
 _GZIP = b"\x1f\x8b"
@@ -47,6 +48,7 @@ class Source:
         """Read from an open file of whatever kind its beginning says it is; ``final`` holds nothing back."""
         self.size = size
         self.held = False
+        self._raw = raw
         self._counted = _Counted(raw)
         self._final = final
         self.items = self._told(name)
@@ -60,9 +62,11 @@ class Source:
         try:
             yield from self._items(io.BufferedReader(self._counted, 1 << 16))
         except _UNREADABLE as error:
-            raise Unreadable(f"{name} cannot be read: {error}") from None
-        except msgspec.DecodeError as error:
+            raise Unreadable(f"{name} cannot be read: {_reason(error)}") from None
+        except (msgspec.DecodeError, RecursionError) as error:
             raise Unreadable(f"{name} is no JSON array: {error}") from None
+        if self.size is not None and os.fstat(self._raw.fileno()).st_size < self.size:
+            raise Unreadable(f"{name} became shorter while it was read: see what of it has been counted")
 
     def _items(self, file: io.BufferedReader) -> Iterator[Item]:
         head, file = _begun(file)
@@ -93,7 +97,7 @@ class Source:
                 if row and names:
                     yield _object(names, row)
                 elif row:
-                    names = [name.strip() for name in row]
+                    names = _header(row)
         except csv.Error:
             # A quoted field that has not been closed may yet be.
             if not self.held:
@@ -118,7 +122,7 @@ def open_source(name: str, *, final: bool = False) -> Iterator[Source]:
         return
     try:
         raw = open(name, "rb")  # noqa: SIM115
-        size = stat(name).st_size
+        size = os.fstat(raw.fileno()).st_size
     except OSError as error:
         raise Unreadable(f"{name} cannot be read: {error.strerror}") from None
     with raw:
@@ -177,6 +181,30 @@ def _checked(text: bytes) -> Item:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         return Bad(f"no JSON: {error}", text)
     return text
+
+
+def _header(row: list[str]) -> list[str]:
+    """Read the header line of a CSV file. Raises csv.Error when it lacks a column: the file is of another kind."""
+    names = [name.strip() for name in row]
+    if missing := [name for name in FlowRecord.__struct_fields__ if name not in names]:
+        raise csv.Error(
+            f"it is neither JSON nor CSV with the columns of flow records; its first line lacks {', '.join(missing)}"
+        )
+    return names
+
+
+def _reason(error: Exception) -> str:
+    """Say in a user's words why a file cannot be read."""
+    match error:
+        case UnicodeDecodeError():
+            return "it is neither JSON nor CSV in UTF-8"
+        case EOFError():
+            return "its gzip data ends too early"
+        case gzip.BadGzipFile() | zlib.error():
+            return "its gzip data is damaged"
+        case OSError(strerror=str(reason)):
+            return reason
+    return str(error)
 
 
 def _object(names: list[str], row: list[str]) -> Item:

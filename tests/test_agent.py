@@ -91,7 +91,11 @@ def test_a_file_of_any_kind_is_counted_once_however_often_it_is_sent(tmp_path: P
         assert counted(server) == totals(records)
     said = "records in 3 batches ({} were counted before), refused 0, retried 0 requests"
     assert first == (0, f"sent 250 {said.format(0)}\n")
-    assert again[1].startswith("sent 0 records in 0 batches")
+    assert again == (
+        0,
+        "nothing new: flows was sent before (250 records)\n"
+        "sent 0 records in 0 batches, refused 0, retried 0 requests\n",
+    )
     assert anew == (0, f"sent 250 {said.format(3)}\n")
 
 
@@ -424,11 +428,11 @@ def test_429_and_5xx_are_tried_again_under_the_same_key_and_no_sooner_than_asked
     # An answer that cannot be read asks for no pause.
     answers = [
         (503, {"Retry-After": "soon"}),
-        (429, {"Retry-After": "1"}),
         (500, {}),
         (502, {}),
-        (503, {"Retry-After": "1"}),
         (504, {}),
+        (429, {"Retry-After": "1"}),
+        (503, {"Retry-After": "1"}),
         (201, {}),
     ]
 
@@ -466,8 +470,16 @@ def test_a_server_that_stays_away_stops_it_with_a_sentence(tmp_path: Path) -> No
     _, said = agent.communicate(timeout=SECONDS)
 
     assert agent.returncode == 1
-    assert "stopped: http://127.0.0.1:9/flows is out of reach" in said
-    assert "Traceback" not in said
+    waits = [line for line in said.splitlines() if line.startswith("waiting ")]
+    assert [line.partition(" before ")[2] for line in waits] == [
+        f"retry {retry} of 2: cannot reach http://127.0.0.1:9/flows: connection refused" for retry in (1, 2)
+    ]
+    assert said.splitlines()[-1] == (
+        "stopped: cannot reach http://127.0.0.1:9/flows: connection refused; start it again to go on"
+    )
+
+
+HEADER = b"src_app,dest_app,vpc_id,hour,bytes_tx,bytes_rx\n"
 
 
 @pytest.mark.parametrize(
@@ -476,9 +488,18 @@ def test_a_server_that_stays_away_stops_it_with_a_sentence(tmp_path: Path) -> No
         ("missing.json", None, "missing.json cannot be read: No such file or directory"),
         ("cut.json.gz", gzip.compress(to_json([make_flow()] * 99), mtime=0)[:-9], "cut.json.gz cannot be read: "),
         ("half.json", b'[{"src_app":', "half.json is no JSON array"),
-        ("latin.csv", "src_app\n\xe9\n".encode("latin-1"), "latin.csv cannot be read: "),
-        ("spoilt.json.gz", gzip.compress(bytes(9_000), mtime=0)[:20] + b"\xff" * 20, "spoilt.json.gz cannot be read: "),
-        ("stray.csv", b'src_app,hour\n"a"b,1\n', "stray.csv cannot be read: "),
+        (
+            "latin.csv",
+            HEADER + "é,b,v,1,1,1\n".encode("latin-1"),
+            "latin.csv cannot be read: it is neither JSON nor CSV",
+        ),
+        ("spoilt.json.gz", gzip.compress(bytes(9_000), mtime=0)[:12] + b"\xff" * 99, "its gzip data is damaged"),
+        ("fake.json.gz", b"\x1f\x8b" + b"x" * 99, "its gzip data is damaged"),
+        ("stray.csv", HEADER + b'"a"b,1\n', "stray.csv cannot be read: "),
+        ("README.md", b"# A title\n", "README.md cannot be read: it is neither JSON nor CSV with the columns of flow"),
+        ("two.csv", b"src_app,hour\na,1\n", "its first line lacks dest_app, vpc_id, bytes_tx, bytes_rx"),
+        ("flows.db", b"SQLite format 3\0\x10\0\xff\n" * 9, "flows.db cannot be read: it is neither JSON nor CSV"),
+        (".", None, "Is a directory"),
     ],
 )
 def test_a_file_that_cannot_be_read_stops_it_with_a_sentence(
@@ -491,6 +512,8 @@ def test_a_file_that_cannot_be_read_stops_it_with_a_sentence(
 
     assert agent.returncode == 1
     assert words in said
+    # Started again it would stop again.
+    assert "start it again" not in said
     assert "Traceback" not in said
 
 
@@ -514,19 +537,34 @@ def test_an_empty_file_sends_nothing(tmp_path: Path) -> None:
     assert (agent.returncode, said.startswith("sent 0 records")) == (0, True)
 
 
-def test_on_a_terminal_there_is_a_progress_bar(tmp_path: Path) -> None:
-    (tmp_path / "flows.json").write_bytes(to_json(flows(2_000)))
+def on_a_terminal(folder: Path, columns: int, *words: str) -> str:
+    """Run the agent on a terminal of so many columns; return what it shows."""
     master, slave = os.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-    with running(tmp_path) as server:
-        command = [sys.executable, "-m", "local.agent", "flows.json", "--url", f"http://127.0.0.1:{server.port}"]
-        subprocess.run(command, cwd=tmp_path, env=environment(), stderr=slave, timeout=SECONDS, check=True)
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    command = [sys.executable, "-m", "local.agent", *words]
+    subprocess.run(command, cwd=folder, env=environment(), stderr=slave, timeout=SECONDS, check=True)
     os.close(slave)
-
     shown = os.read(master, 1 << 16).decode()
     os.close(master)
-    assert "flows.json:   0%" in shown
-    assert "B/s]" in shown
+    return shown
+
+
+@pytest.mark.parametrize("columns", [100, 0])
+def test_on_a_terminal_a_progress_bar_has_the_files_name_and_number_and_its_records(
+    tmp_path: Path, columns: int
+) -> None:
+    (tmp_path / "folder").mkdir()
+    for name in ("a.json", "b.json"):
+        (tmp_path / "folder" / name).write_bytes(to_json(flows(2_000)))
+    with running(tmp_path) as server:
+        files = [str(tmp_path / "folder" / name) for name in ("a.json", "b.json")]
+        shown = on_a_terminal(tmp_path, columns, *files, "--url", f"http://127.0.0.1:{server.port}")
+
+    assert "\rfile 1 of 2, a.json:   0%" in shown
+    assert "\rfile 2 of 2, b.json: 100%" in shown
+    assert "2,000 records]" in shown
+    assert "B/s" in shown
+    assert all(line.strip() for line in shown.replace("\r", "\n").splitlines() if line)
 
 
 def test_make_send_sends_a_file() -> None:
