@@ -99,8 +99,9 @@ token: install ## Make a token and print it this once: make token NAME=web-1 ROL
 send: $(VENV)/.installed_agent ## Send the flow records in files, each once: make send FILE="a.json b.csv.gz" URL=...
 	@exec $(BIN)/python -m local.agent $(FILE) --url $(or $(URL),http://127.0.0.1:$(or $(PORT),8080))$(if $(TOKEN_FILE), --token-file $(TOKEN_FILE))
 
-run_test: install_dev ## Run the tests, with coverage
-	@$(BIN)/python -m pytest --cov --cov-report=term-missing
+# A part of the tests covers a part of the code, so only the whole is measured.
+run_test: install_dev ## Run the tests, with coverage, or some: make run_test ARGS="tests/test_x.py -k y"
+	@$(BIN)/python -m pytest $(or $(ARGS),--cov --cov-report=term-missing)
 
 test: run_test ## The same as run_test
 

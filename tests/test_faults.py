@@ -174,7 +174,7 @@ def test_a_database_locked_past_the_timeout_is_503_and_then_answers_again(tmp_pa
         again = server.post([make_flow(hour=3)])
 
         assert (status, retry_after, set(told)) == (503, "1", {"error_message", "status_code", "request_id"})
-        assert BUSY_SECONDS - 1 < waited < BUSY_SECONDS + 5
+        assert BUSY_SECONDS - 1 < waited < BUSY_SECONDS + 30
         assert again[0] == 201
         assert server.ask("GET", "/flows?hour=2") == (200, SAMPLE_HOUR_2)
 

@@ -56,7 +56,7 @@ def test_old_hours_are_removed_beside_a_server_whose_writers_go_on(database_url:
         assert len(server.items(NOW)) == len(statuses)
 
     assert set(statuses) == {201}
-    assert max(slowest) < 5
+    assert max(slowest) < 30
     assert pruned.returncode == 0, pruned.stderr
     lines = pruned.stdout.splitlines()
     assert lines[0].endswith(" flows of hour 5.")

@@ -20,7 +20,7 @@ import local.channel
 from handlers.settings import Settings
 from local.server import Server
 from tests.factories import SAMPLE, SAMPLE_HOUR_2, from_json, make_flow, to_json
-from tests.process import Running, raw_post, read_all, run_module, running
+from tests.process import SECONDS, Running, raw_post, read_all, run_module, running
 
 
 def error_of(answer: bytes) -> tuple[int, dict[str, object]]:
@@ -163,6 +163,16 @@ def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
         assert server.process.wait(60) == -signal.SIGINT
 
         lock.close()
+
+
+def test_a_server_that_was_started_with_signals_ignored_is_stopped_by_them_all_the_same(tmp_path: Path) -> None:
+    # As a script does with what it starts in the background; and as nohup does with SIGHUP.
+    ignoring = "trap '' INT TERM; exec \"$0\" -m local"
+    for how in (signal.SIGINT, signal.SIGTERM):
+        with running(tmp_path, "sh", "-c", ignoring, sys.executable) as server:
+            server.process.send_signal(how)
+
+            assert server.process.wait(SECONDS) == 0
 
 
 def _accepts(server: Running) -> bool:
