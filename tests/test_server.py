@@ -241,8 +241,11 @@ def test_a_second_server_with_the_same_pid_file_does_not_start(tmp_path: Path) -
         (b"POST /flows HTTP/1.1\r\nContent-Length: many\r\n\r\n", 400),
         (b"POST /flows HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
         (b"POST /flows HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", 400),
-        (b"POST /flows HTTP/1.1\r\nContent-Length: 99999999999999\r\n\r\n", 413),
-        (b"POST /flows HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 99999999999999\r\n\r\n", 413),
+        (b"POST /flows HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999\r\n\r\n", 413),
+        (
+            b"POST /flows HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9999999999999\r\n\r\n",
+            413,
+        ),
         (b"GET / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: x\r\n\r\n", 400),
         (b"POST /flows HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 100_000, 400),
         (b"POST /flows HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"x" * 200_000, 400),
