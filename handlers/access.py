@@ -3,10 +3,10 @@
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from handlers.settings import Settings, SettingsError
+from handlers.sites import Names, read_names, refuse_other_names, refuse_other_sites
 from handlers.web import Request, RequestError, Unready
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ Role = Literal["read", "write", ""]
 _REACHES: dict[str, tuple[str, ...]] = {"read": ("read",), "write": ("write",), "admin": ("read", "write")}
 # Compiled when they are first used: most instances of a function never do.
 _ENTRY = r"([A-Za-z0-9._-]{1,64}):(read|write|admin):([0-9a-fA-F]{64})"
-_LOCAL_HOST = r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]*)?"
 _CHALLENGE = 'Bearer realm="flows"'
 
 
@@ -38,16 +37,21 @@ class Access(NamedTuple):
     anonymous: Literal["no", "near", "yes"] = "yes"
     """Whether a request without a token is let in where there are no tokens; ``near``: only one to a local name."""
 
+    names: Names = ()
+    """The names that requests may be to, beside local ones; without any, all but where ``anonymous`` is ``near``."""
+
     proxies: "Sequence[Network]" = ()
     rate_limit: "RateLimit | None" = None
 
     def admit(self, request: Request, role: Role) -> str:
         """Let a request in to a route, and tell whose it is: a token's name, or "" for anybody's.
 
-        Raises RequestError 401, 403 or 429, and Unready where nobody has been allowed in yet.
+        Raises RequestError 421, 401, 403 or 429, and Unready where nobody has been allowed in yet.
         """
+        if self.names or self.anonymous == "near":
+            refuse_other_names(request, self.names)
         if not self.tokens:
-            self._refuse_other_sites(request)
+            refuse_other_sites(request, is_open=role == "")
         if role == "":
             return ""
         caller = self._caller(request, role)
@@ -84,25 +88,8 @@ class Access(NamedTuple):
         challenge = f'{_CHALLENGE}, error="invalid_token"'
         raise RequestError(401, "The token is not known", headers=(("WWW-Authenticate", challenge),))
 
-    def _refuse_other_sites(self, request: Request) -> None:
-        """Refuse what a web page of elsewhere has a browser send, by its Origin, or by a name made to point here.
-
-        https://fetch.spec.whatwg.org/#origin-header
-        """
-        host = request.headers.get("host", "").strip()
-        if self.anonymous == "near" and host and not _is_local(host):
-            raise RequestError(403, "Without tokens only requests to a local name are answered, such as localhost")
-        origin = request.headers.get("origin")
-        if origin is not None and (not host or origin.strip().lower().partition("://")[2] != host.lower()):
-            raise RequestError(403, "Without tokens no requests of other sites' pages are answered")
-
 
 ANYBODY = Access()
-
-
-@lru_cache(maxsize=64)
-def _is_local(host: str) -> bool:
-    return bool(re.fullmatch(_LOCAL_HOST, host.lower()))
 
 
 def read_access(settings: Settings, tokens_file: str, clock: "Clock") -> Access:
@@ -116,7 +103,8 @@ def read_access(settings: Settings, tokens_file: str, clock: "Clock") -> Access:
             raise SettingsError(f"{name} holds no token")
     if len({token.digest for token in tokens}) < len(tokens):
         raise SettingsError("API_TOKENS and API_TOKENS_FILE have the same token twice")
-    access = Access(tuple(tokens), "yes" if settings.allow_anonymous else "no")
+    names = read_names(settings.allowed_hosts)
+    access = Access(tuple(tokens), "yes" if settings.allow_anonymous else "no", names)
     return _limited(access, settings, clock) if settings.rate_limit or settings.trusted_proxies else access
 
 

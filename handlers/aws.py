@@ -20,7 +20,7 @@ from handlers.events import read_event
 from handlers.request_id import HEADER, begin, mark_log_records
 from handlers.routes import METHODS, answer
 from handlers.settings import Settings, SettingsError, read_settings
-from handlers.web import Fault, Request, RequestError, Response, error_response, invalid, respond
+from handlers.web import GUARDS, Fault, Request, RequestError, Response, error_response, invalid, respond
 from storage import LazyStore
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _answer(request: Request, signed: bool, methods: frozenset[str]) -> Response
         # authentication that is added to the function later, needs a token as ever.
         access = access._replace(anonymous="yes")
     response = answer(request, store, settings, access, methods)
-    if response.chunks is not None:
+    if response.chunks is not None and request.method != "HEAD":
         response = _joined(response, response.chunks)
     if len(response.body) * _LONGEST_ESCAPE + _OVERHEAD > MAX_EVENT_BYTES:
         size = _size(response)
@@ -187,7 +187,8 @@ def _result(request: Request, response: Response) -> dict[str, Any]:
     typed = {} if response.status == 304 else {"Content-Type": response.content_type}
     return {
         "statusCode": response.status,
-        "headers": {**typed, **dict(response.headers)},
+        # What is found wrong here, such as an answer that is too large, has none of its own yet.
+        "headers": {**dict(GUARDS), "X-Request-Id": request.id, **typed, **dict(response.headers)},
         "body": "" if request.method == "HEAD" else _text(response),
         "isBase64Encoded": response.binary,
     }

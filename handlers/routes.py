@@ -11,7 +11,7 @@ from handlers.health import get_healthz, get_readyz
 from handlers.record import FlowStore
 from handlers.root import get_root
 from handlers.settings import Settings
-from handlers.web import Request, RequestError, Response, respond
+from handlers.web import GUARDS, Request, RequestError, Response, respond
 
 Handler = Callable[[Request, FlowStore, Settings], Response]
 
@@ -61,15 +61,25 @@ Table = Mapping[str, Mapping[str, Route]]
 """Routes by path and method."""
 
 
+_WITHOUT_HEAD = frozenset({"/", "/flows", "/v1/flows"})
+"""Paths that answer the methods of their routes and no other, by contract."""
+
+
 def table(routes: Sequence[Route]) -> Table:
-    """Put routes into the shape in which they are looked up."""
-    return {path: {route.method: route for route in routes if route.path == path} for path, *_ in routes}
+    """Put routes into the shape in which they are looked up; HEAD goes where GET does (RFC 9110, 9.3.2)."""
+    made: dict[str, dict[str, Route]] = {}
+    for route in routes:
+        methods = made.setdefault(route.path, {})
+        methods[route.method] = route
+        if route.method == "GET" and route.path not in _WITHOUT_HEAD:
+            methods["HEAD"] = route
+    return made
 
 
 LOCAL = table(ROUTES)
 _FUNCTIONS = table([route for route in ROUTES if not route.local])
 
-METHODS = frozenset(route.method for route in ROUTES)
+METHODS = frozenset(method for methods in LOCAL.values() for method in methods)
 
 
 def answer(
@@ -95,8 +105,20 @@ def answer(
         return route.handler(request._replace(caller=caller) if caller else request, store, settings)
 
     response = respond(admitted)
+    if request.method == "HEAD":
+        response = _without_body(response)
     path = request.path if request.path in routes else response.route
-    return response._replace(headers=(*response.headers, named), caller=caller, route=path)
+    return response._replace(headers=(*GUARDS, *response.headers, named), caller=caller, route=path)
+
+
+def _without_body(response: Response) -> Response:
+    """Make a GET's answer that of HEAD: its stream is closed, and it gives no records out.
+
+    A body stays, since its length is Content-Length; the edge does not send it.
+    """
+    if response.chunks is not None:
+        response.chunks.close()
+    return response._replace(records=0)
 
 
 def _route(request: Request, routes: Table, methods_here: Container[str] | None) -> Route:

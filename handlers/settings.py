@@ -44,6 +44,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     allow_anonymous: Annotated[
         int, Meta(ge=0, le=1, description="`1` lets everybody in where there are no tokens, also from elsewhere.")
     ] = 0
+    allowed_hosts: Annotated[
+        str,
+        Meta(
+            description="Names that requests may be to, separated by commas, beside local ones; `.example.net` is "
+            "every name below it too. Without any, requests to all names are answered, but those to local ones only "
+            "where there are neither tokens nor `ALLOW_ANONYMOUS`."
+        ),
+    ] = ""
     rate_limit: Annotated[
         int,
         Meta(

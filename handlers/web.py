@@ -18,6 +18,17 @@ _ASK_AGAIN = (("Retry-After", str(RETRY_AFTER_SECONDS)),)
 TOO_MANY = "Too many flow objects are being registered"
 """The message of every 406 to a POST, and all there is in it."""
 
+GUARDS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Content-Security-Policy", "frame-ancestors 'none'"),
+    ("X-Frame-Options", "DENY"),
+)
+"""Headers of every answer, by which browsers keep it from other sites' pages; a header of the same name comes after.
+
+https://fetch.spec.whatwg.org/#cross-origin-resource-policy-header, https://www.w3.org/TR/CSP3/#directive-frame-ancestors
+"""
+
 METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"})
 """The methods with a count of their own in the metrics: a client may make up others without end."""
 
@@ -48,7 +59,8 @@ class Request(NamedTuple):
 class Response(NamedTuple):
     """One HTTP answer; its body is JSON, unless ``content_type`` says otherwise, and text, unless it is ``binary``.
 
-    Where there are ``chunks``, they are the body, made while it is sent, and they are to be closed. The rest is for
+    Where there are ``chunks``, they are the body, made while it is sent, and they are to be closed; to HEAD they are
+    closed already. The rest is for
     the log and the metrics: how many records it took in or gave out, how many it refused, to whom, and by which route.
     """
 

@@ -11,7 +11,7 @@ from handlers.record import FlowStore
 from handlers.request_id import HEADER, begin, current
 from handlers.routes import ROUTES, answer, table
 from handlers.settings import Settings
-from handlers.web import Request, Response, internal_error
+from handlers.web import GUARDS, Request, Response, internal_error
 from local.dashboard import DASHBOARD
 from local.dispatcher import others_at_once
 from local.docs import DOCS
@@ -41,13 +41,14 @@ def create_app(
         named = begin(req.get_header(HEADER))
         request = _request(req, settings.max_body_bytes, named)
         response = answer(request, store, settings, access, routes=_TABLE)
-        if response.chunks is not None and not streams.acquire(blocking=False):
-            response = refused(response, response.chunks)
+        streamed = response.chunks if request.method != "HEAD" else None
+        if streamed is not None and not streams.acquire(blocking=False):
+            response, streamed = refused(response, streamed), None
         _write(resp, response)
-        if response.chunks is None:
+        if streamed is None:
             observe(request, response, time.perf_counter() - started)
         else:
-            resp.stream = Streamed(request, response, response.chunks, started, streams.release)
+            resp.stream = Streamed(request, response, streamed, started, streams.release)
 
     app = falcon.App()
     app.add_sink(carry, "/")
@@ -59,8 +60,8 @@ def create_app(
 
 def _fail(_: falcon.Request, resp: falcon.Response, *__: Any) -> None:
     """Answer a fault of the edge itself in the shape that every error has."""
-    _write(resp, internal_error())
-    resp.set_header(HEADER, current())
+    response = internal_error()
+    _write(resp, response._replace(headers=(*GUARDS, *response.headers, (HEADER, current()))))
 
 
 def _write(resp: falcon.Response, response: Response) -> None:
@@ -70,6 +71,9 @@ def _write(resp: falcon.Response, response: Response) -> None:
         resp.content_type = response.content_type
     if response.chunks is None:
         resp.data = response.body
+    else:
+        # To HEAD it stays so: a length that is not known must not be 0.
+        resp.stream = iter(())
     for name, value in response.headers:
         resp.set_header(name, value)
 

@@ -80,7 +80,6 @@ def _answer(request: Request, file: File, csp: str) -> Response:
         # A browser asks each time whether it is still the same, since another version has the same path.
         ("Cache-Control", "no-cache"),
         ("Content-Security-Policy", csp),
-        ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", "no-referrer"),
     )
     if is_known(file.etag, request.headers.get("if-none-match", "")):

@@ -7,7 +7,7 @@ from waitress.task import ErrorTask
 from waitress.utilities import Error
 
 from handlers.request_id import HEADER, begin
-from handlers.web import Request, Response, busy, error_response, internal_error, unavailable
+from handlers.web import GUARDS, Request, Response, busy, error_response, internal_error, unavailable
 from local.observed import observe
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class TooSlow(Error):  # type: ignore[misc]
 
 
 class RefusalTask(ErrorTask):  # type: ignore[misc]
-    """The answer to what is refused: 400, 408, 413, 431, 501, 503, and the edge's own faults."""
+    """The answer to what is refused: 400, 408, 413, 431, 501, 503, 505, and the edge's own faults."""
 
     def execute(self) -> None:
         """Write the answer, say that the connection ends with it, and write the request's line of the log."""
@@ -40,7 +40,8 @@ class RefusalTask(ErrorTask):  # type: ignore[misc]
         named = begin(self.request.headers.get(HEADER.upper().replace("-", "_")))
         response = _response(error)
         self.status = f"{error.code} {error.reason}"
-        self.response_headers += [("Content-Type", "application/json"), ("X-Request-Id", named), *response.headers]
+        told = (("Content-Type", "application/json"), ("X-Request-Id", named))
+        self.response_headers += [*told, *GUARDS, *response.headers]
         self.set_close_on_finish()
         self.channel.refused = True
         self.content_length = len(response.body)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from handlers.request_id import current
 from handlers.stream import Stream
-from handlers.web import Request, Response, busy
+from handlers.web import GUARDS, Request, Response, busy
 from local.observed import observe
 
 _BREATH_SECONDS = 0.0002
@@ -54,4 +54,4 @@ def refused(response: Response, stream: Stream) -> Response:
     stream.close()
     told = busy("As many answers are being streamed as may be at once; ask again, or for a page")
     named = ("X-Request-Id", current())
-    return told._replace(headers=(*told.headers, named), caller=response.caller, route=response.route)
+    return told._replace(headers=(*GUARDS, *told.headers, named), caller=response.caller, route=response.route)

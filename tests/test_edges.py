@@ -16,7 +16,7 @@ from handlers.routes import ROUTES
 from handlers.settings import Settings
 from local.app import create_app
 from tests.edges import EDGES, Answer, Ask, local_edge
-from tests.factories import SAMPLE, SAMPLE_HOUR_2, make_flow, to_json
+from tests.factories import SAMPLE, SAMPLE_HOUR_2, make_flow, make_sum, to_json
 
 PATHS = sorted({route.path for route in ROUTES})
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "FOO", "WEBSOCKET"]
@@ -52,6 +52,8 @@ def test_the_root_answers(ask: Ask) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_route_answers_its_methods_and_names_them_to_any_other(edge: str, ask: Ask, path: str, method: str) -> None:
     allowed = [route.method for route in ROUTES if route.path == path and (edge == "local" or not route.local)]
+    if allowed == ["GET"] and path != "/":
+        allowed = ["GET", "HEAD"]
 
     answer = ask(method, path)
 
@@ -59,6 +61,7 @@ def test_a_route_answers_its_methods_and_names_them_to_any_other(edge: str, ask:
         assert answer.status == 404
     elif method in allowed:
         assert answer.status in (200, 201, 422)
+        assert (answer.body == b"") == (method == "HEAD")
     elif method == "HEAD":
         assert (answer.status, answer.body) == (405, b"")
     else:
@@ -260,6 +263,89 @@ def test_a_path_without_a_slash_is_not_found(sum_store: FlowStore, settings: Set
 
     assert response.status_int == 404
     assert response.json["status_code"] == 404
+
+
+def _told(answer: Answer, uncounted: bool) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name != "content-length" or not uncounted}
+
+
+READ = [
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+    "/hours",
+    "/apps",
+    "/vpcs?page=1",
+    "/graph?hour=2",
+    "/graph",
+    "/apps?x=1",
+]
+PACKED = {"Accept-Encoding": "gzip, identity;q=0.1"}
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, PACKED, {"Accept": "text/csv"}, {"Accept": "text/none"}, {"If-None-Match": "*"}]
+)
+def test_a_head_is_answered_as_a_get_without_its_body(
+    edge: str, ask: Ask, sum_store: FlowStore, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    sum_store.add([make_sum(hour=2)])
+
+    caplog.set_level(logging.INFO, logger="access")
+    for target in READ:
+        named = {**headers, "X-Request-Id": "head-1"}
+        got, head = ask("GET", target, b"", named), ask("HEAD", target, b"", named)
+
+        assert (head.status, head.body) == (got.status, b"")
+        # Of a function's answer the gateway counts the body; what is streamed has no length.
+        uncounted = edge != "local" or "content-length" not in head.headers
+        assert _told(head, uncounted) == _told(got, uncounted), target
+    assert "HEAD /hours 200" in caplog.text or headers
+
+
+def test_a_page_and_its_files_have_a_head(sum_store: FlowStore, settings: Settings) -> None:
+    ask = local_edge(sum_store, settings)
+
+    for path in ("/dashboard", "/docs", "/dashboard/main.js", "/metrics"):
+        got, head = ask("GET", path), ask("HEAD", path)
+        assert (head.status, head.body) == (200, b"")
+        assert int(head.headers["content-length"]) > 0
+        assert head.headers.get("etag") == got.headers.get("etag")
+        assert ask("PUT", path).headers["allow"] == "GET, HEAD"
+    known = {"If-None-Match": ask("HEAD", "/dashboard").headers["etag"]}
+    assert (ask("HEAD", "/dashboard", b"", known).status, ask("HEAD", "/").status) == (304, 405)
+
+
+def test_a_head_has_no_stream_made_and_lets_go_of_the_store(settings: Settings) -> None:
+    class Watched(Broken):
+        closed = 0
+
+        def version(self, hours: Hours) -> str:
+            return "1"
+
+        def stream(self, question: Question) -> Iterator[list[Row]]:
+            try:
+                yield [("a", 1, 1, 1)]
+                raise AssertionError("made further than its beginning")
+            finally:
+                self.closed += 1
+
+    store = Watched(RuntimeError())
+    head = local_edge(store, settings)("HEAD", "/apps?format=ndjson")
+
+    assert (head.status, head.body, store.closed) == (200, b"", 1)
+    assert head.headers["content-type"] == "application/x-ndjson"
+    assert "content-length" not in head.headers
+
+
+def test_every_answer_keeps_browsers_from_showing_it_to_other_sites(ask: Ask) -> None:
+    for method, target in (("GET", "/"), ("GET", "/flows?hour=1"), ("POST", "/flows"), ("GET", "/x"), ("HEAD", "/x")):
+        headers = ask(method, target).headers
+
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert headers["content-security-policy"] == "frame-ancestors 'none'"
+        assert headers["x-frame-options"] == "DENY"
 
 
 def test_a_fault_of_the_local_edge_itself_has_the_shape_of_every_error(

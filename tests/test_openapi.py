@@ -26,10 +26,10 @@ from handlers.rate_limit import RateLimit
 from handlers.record import MAX_INTEGER, FlowRecord, FlowStore, StoreUnavailable
 from handlers.routes import ROUTES
 from handlers.settings import Settings
-from handlers.web import Request, RequestError
+from handlers.web import GUARDS, Request, RequestError
 from tests.edges import EDGES, Answer, Ask, local_edge
 from tests.factories import SAMPLE, from_json, make_flow, to_json
-from tests.process import ROOT, raw_post, running
+from tests.process import ROOT, running
 
 DIGEST = b"\x98\xea\x6e\x4f" * 8
 WITH_TOKENS = Settings(api_tokens=f"web:read:{DIGEST.hex()}", rate_limit=1)
@@ -285,6 +285,9 @@ def check(answer: Answer, method: str, target: str, whole: Any = DOCUMENT) -> No
         header = whole["components"]["headers"][name]
         assert name.lower() in answer.headers or not header.get("required"), name
     told = {name.lower() for name in response["headers"]} | {"content-type", "content-length"}
+    # Every answer has these, whatever it is.
+    assert answer.headers.items() >= {name.lower(): value for name, value in GUARDS}.items()
+    told |= {name.lower() for name, _ in GUARDS}
     assert set(answer.headers) <= told, answer.headers
 
 
@@ -358,7 +361,8 @@ def raw_answers(port: int) -> Iterator[tuple[int, bytes]]:
     for status, sent in (
         (400, b"GET /flows?hour=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n"),
         (431, b"GET /flows?hour=1 HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 300_000 + b"\r\n\r\n"),
-        (501, raw_post(b"", "Transfer-Encoding: other")),
+        (501, b"POST /flows HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: other\r\n\r\n"),
+        (505, b"GET /flows HTTP/3.0\r\nHost: localhost\r\n\r\n"),
         (408, b"POST /flows HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n["),
     ):
         with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:

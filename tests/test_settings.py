@@ -18,6 +18,7 @@ def test_nothing_set_means_the_defaults_of_the_contract() -> None:
         "API_TOKENS": "",
         "API_TOKENS_FILE": "",
         "ALLOW_ANONYMOUS": 0,
+        "ALLOWED_HOSTS": "",
         "RATE_LIMIT": 0,
         "RATE_BURST": 60,
         "TRUSTED_PROXIES": "",

@@ -53,7 +53,7 @@ class Refusal(NamedTuple):
 
 REFUSALS = {
     304: Refusal("What the caller has, by If-None-Match, is still right.", None, ("Cache-Control", "ETag", "Vary")),
-    400: Refusal("The request is not HTTP."),
+    400: Refusal("The request is not HTTP, or could be read in two ways."),
     401: Refusal("A token is needed, or is not known.", headers=("WWW-Authenticate",)),
     403: Refusal("The token's role does not reach.", headers=("WWW-Authenticate",)),
     404: Refusal("There is nothing at this path."),
@@ -65,18 +65,21 @@ REFUSALS = {
     409: Refusal("A sum would pass 2^63-1; nothing of the batch is stored.", Conflict),
     413: Refusal("The body is too long, as it is or unpacked."),
     415: Refusal("The body's Content-Type or Content-Encoding is not known."),
-    421: Refusal("Of two cloud functions the other answers this method."),
+    421: Refusal(
+        "The service does not answer to this name; or, of two cloud functions, the other answers this method."
+    ),
     422: Refusal("Something in the body, the query or a header is not valid; nothing of a batch is stored.", Invalid),
     429: Refusal("The caller has asked too often.", headers=("Retry-After",)),
     431: Refusal("The request's headers are too long."),
     500: Refusal("A fault; the log has it under the request_id.", Fault),
     501: Refusal("The request's transfer coding is not known."),
     503: Refusal("Busy, full, or out of reach for now.", Fault, ("Retry-After",)),
+    505: Refusal("The version of HTTP is neither 1.1 nor 1.0."),
 }
 _ELSEWHERE = Refusal("Without tokens: the request is to no local name, or from another site's page.")
 
-# 400, 408, 431, 501 and some 503 are the server's own, before there is a route.
-_ANY_ROUTE = (400, 403, 408, 421, 431, 500, 501, 503)
+# 400, 408, 431, 501, 505 and some 503 are the server's own, before there is a route.
+_ANY_ROUTE = (400, 403, 408, 421, 431, 500, 501, 503, 505)
 
 
 def refusals_here(settings: Settings) -> dict[int, Refusal]:
