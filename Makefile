@@ -78,7 +78,7 @@ shutdown: stop_server ## stop_server, then remove .venv and server.log, but neve
 purge_all: install ## stop_server, then remove every stored flow of the SQLite database
 	@exec $(BIN)/python -m local.purge
 
-prune: install ## Remove hours older than KEEP_HOURS, beside a running server, or one: make prune HOUR=7
+prune: install ## Remove hours older than KEEP_HOURS, beside a running server, or an hour or day: make prune HOUR=2026-11-24
 	@exec $(BIN)/python -m local.prune $(if $(HOUR),--hour "$(HOUR)")
 
 backup: install ## Copy the SQLite database beside a running server: make backup TO=copy.db

@@ -96,7 +96,7 @@ def _respond(event: object, methods: frozenset[str]) -> tuple[Request, Response]
         # Nobody may read this answer: a queue or a schedule takes it for success. So the log has it as an error.
         logger.error("refused an event: %s", error.message)
         return request, error_response(error.status, error.message, ((_ID_HEADER, request.id),))
-    request = request._replace(id=begin(request.headers.get(HEADER), request.id))
+    request = request._replace(id=begin(request.headers.get(HEADER), request.id), received=time.time())
     return request, respond(lambda: _answer(request, signed, methods))
 
 

@@ -50,7 +50,7 @@ def get_graph(request: Request, store: FlowStore, settings: Settings) -> Respons
     It is JSON, whatever Accept says: there is no other form. Raises RequestError 422 on a bad query, 406 where no
     coding would be accepted, and what the store raises.
     """
-    asked = read_graph_query(request.query, settings, LINKS)
+    asked = read_graph_query(request.query, settings, LINKS, request.hour)
     shape = shape_of(request, "json")
 
     def draw() -> Response:

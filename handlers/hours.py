@@ -16,7 +16,7 @@ def get_hours(request: Request, store: FlowStore, settings: Settings) -> Respons
     It is a page in any format: there are not so many. Raises RequestError 422 on a bad query, 406 where no format would
     be accepted, and what the store raises.
     """
-    asked = read_hours_query(request.query, settings)
+    asked = read_hours_query(request.query, settings, request.hour)
     shape = shape_of(request, asked.format)
 
     def ask() -> Table:

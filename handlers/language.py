@@ -1,6 +1,7 @@
 """The query language: what the parameters of a read mean together."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from handlers.cursor import read_cursor
@@ -21,8 +22,8 @@ from handlers.web import Fault, invalid
 if TYPE_CHECKING:
     from handlers.accept import Format
 
-TIMES = ("hour", "from", "to")
-_WHEN = "give hour, or from and to; from=0 is everything"
+TIMES = ("hour", "from", "to", "last")
+_WHEN = "give hour, or from and to, or last=24h; from=0 is everything"
 
 MOST_VALUES = 100
 """Values that one filter may have."""
@@ -52,14 +53,16 @@ class Asked(NamedTuple):
         return not {"page", "size", "cursor", "top"}.isdisjoint(self.given)
 
 
-def read_flows_query(query: str, settings: Settings) -> Asked:
-    """Read a query of GET /flows. Raises RequestError (422) that says what to change."""
+def read_flows_query(query: str, settings: Settings, now: int = 0) -> Asked:
+    """Read a query of GET /flows; ``now`` is the current hour. Raises RequestError (422) that says what to change."""
     given = read_query(query, flow_parameters(settings), TIMES, _WHEN)
     members = given.get("group_by", KEY)
     records = "group_by" in given or "include" in given
     _refuse_together(given, "cursor", "page", "top", "sort")
+    if "cursor" in given and "last" in given:
+        raise wrong("last", "Not with cursor: the hours move on meanwhile; give from and to")
     _refuse_together(given, "top", "page", "size")
-    question = Question(hours_of(given), filters_of(given), members, both="direction" in given)
+    question = Question(hours_of(given, now), filters_of(given), members, both="direction" in given)
     return (_by_cursor if "cursor" in given else ordered)(question, records, given, settings)
 
 
@@ -75,18 +78,18 @@ def _by_cursor(question: Question, records: bool, given: Mapping[str, Any], sett
     return Asked(question, records, 1, size, tuple(given), given.get("format"))
 
 
-def read_names_query(query: str, settings: Settings, member: str) -> Asked:
+def read_names_query(query: str, settings: Settings, member: str, now: int = 0) -> Asked:
     """Read a query of GET /apps or GET /vpcs, whose rows are about ``member``. Raises RequestError (422)."""
     given = read_query(query, name_parameters(settings))
     _refuse_together(given, "top", "page", "size")
-    question = Question(hours_of(given), filters_of(given), (member,), prefix=given.get("prefix", ""))
+    question = Question(hours_of(given, now), filters_of(given), (member,), prefix=given.get("prefix", ""))
     return ordered(question, True, given, settings)
 
 
-def read_graph_query(query: str, settings: Settings, most: int) -> Asked:
+def read_graph_query(query: str, settings: Settings, most: int, now: int = 0) -> Asked:
     """Read a query of GET /graph, with ``most`` links where it does not say how many. Raises RequestError (422)."""
     given = read_query(query, graph_parameters(settings), TIMES, _WHEN)
-    question = Question(hours_of(given), filters_of(given), ("src_app", "dest_app"), both="direction" in given)
+    question = Question(hours_of(given, now), filters_of(given), ("src_app", "dest_app"), both="direction" in given)
     return ordered(question, True, {"top": min(most, settings.max_page_size), **given}, settings)
 
 
@@ -99,16 +102,19 @@ class AskedHours(NamedTuple):
     format: "Format | None" = None
 
 
-def read_hours_query(query: str, settings: Settings) -> AskedHours:
+def read_hours_query(query: str, settings: Settings, now: int = 0) -> AskedHours:
     """Read a query of GET /hours: which hours, the page and its size. Raises RequestError (422)."""
     given = read_query(query, hours_parameters(settings))
     page, size = _page(given, settings)
-    return AskedHours(hours_of(given), page, size, given.get("format"))
+    return AskedHours(hours_of(given, now), page, size, given.get("format"))
 
 
-def hours_of(given: Mapping[str, Any]) -> Hours:
+def hours_of(given: Mapping[str, Any], now: int) -> Hours:
     """Say which hours are meant; without any they are all. Raises RequestError (422)."""
-    chosen = tuple(sorted(set(given.get("hour", ()))))
+    _refuse_together(given, "last", "hour", "from", "to")
+    if "last" in given:
+        return Hours((), max(0, now + 1 - given["last"]), now + 1)
+    chosen = tuple(sorted(set(chain.from_iterable(given.get("hour", ())))))
     if chosen and ("from" in given or "to" in given):
         raise wrong("hour", "Give either hour, or from and to")
     if "to" in given and "from" not in given:

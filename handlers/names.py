@@ -22,4 +22,4 @@ def get_vpcs(request: Request, store: FlowStore, settings: Settings) -> Response
 
 
 def _names(request: Request, store: FlowStore, settings: Settings, member: str) -> Response:
-    return answer_asked(request, read_names_query(request.query, settings, member), store)
+    return answer_asked(request, read_names_query(request.query, settings, member, request.hour), store)

@@ -8,7 +8,7 @@ from handlers.query import Misread, Parameter, whole
 from handlers.question import APP, KEY, SUMS, TOTAL, Sort
 from handlers.record import MAX_INTEGER, MAX_NAME_CHARACTERS
 from handlers.settings import Settings
-from handlers.times import PATTERN, hour_reader
+from handlers.times import LAST_PATTERN, PATTERN, read_end, read_hours, read_last, read_start
 
 FILTERS = ("src_app", "dest_app", "vpc_id", APP)
 
@@ -84,11 +84,26 @@ def times() -> tuple[Parameter, ...]:
     """List the parameters that say which hours."""
     return (
         Parameter(
-            "hour", "An hour, as a number or an ISO 8601 time; may be repeated.", hour_reader(), _HOUR_SCHEMA, True
+            "hour",
+            "An hour, as a number or an ISO 8601 time; or a day, `2026-11-24`: its 24 hours in UTC. May be repeated.",
+            read_hours,
+            _HOUR_SCHEMA,
+            True,
         ),
-        Parameter("from", "The first hour; `from=0` is everything.", hour_reader(), _HOUR_SCHEMA),
         Parameter(
-            "to", "The hour before which to end; left out: the last there is.", hour_reader(up=True), _HOUR_SCHEMA
+            "from", "The first hour; of a day it is 00:00 UTC. `from=0` is everything.", read_start, _HOUR_SCHEMA
+        ),
+        Parameter(
+            "to",
+            "The hour before which to end, so `from=2026-11-24&to=2026-11-25` is one day. Without it there is no end.",
+            read_end,
+            _HOUR_SCHEMA,
+        ),
+        Parameter(
+            "last",
+            "The last hours (`24h`), days of 24 hours (`7d`) or weeks (`4w`) up to and including the current hour.",
+            read_last,
+            {"type": "string", "pattern": f"^{LAST_PATTERN}$", "examples": ["24h"]},
         ),
     )
 

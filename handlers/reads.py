@@ -17,7 +17,7 @@ from handlers.web import Request, Response
 
 def read_flows(request: Request, store: FlowStore, settings: Settings) -> Response:
     """Answer any question about flows. Raises RequestError 422 on a bad query, and what the store raises."""
-    return answer_asked(request, read_flows_query(request.query, settings), store)
+    return answer_asked(request, read_flows_query(request.query, settings, request.hour), store)
 
 
 def answer_asked(request: Request, asked: Asked, store: FlowStore) -> Response:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 MAX_INTEGER = 2**63 - 1
 """The largest number a record or a sum may hold: a signed 64-bit integer, as every engine stores it."""
 
+SECONDS_AN_HOUR = 3_600
+
 MAX_NAME_CHARACTERS = 255
 MAX_NAMES_BYTES = 2_600
 """Bytes of UTF-8 that the three names of a key may take together: a PostgreSQL index row ends at 2,704 bytes."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 import msgspec
 
 from handlers import request_id
-from handlers.record import MAX_INTEGER, OutcomeUnknown, StoreUnavailable, SumTooLarge, TookTooLong
+from handlers.record import MAX_INTEGER, SECONDS_AN_HOUR, OutcomeUnknown, StoreUnavailable, SumTooLarge, TookTooLong
 
 if TYPE_CHECKING:
     from handlers.stream import Stream
@@ -43,7 +43,8 @@ class Request(NamedTuple):
 
     ``path`` is percent-decoded, ``query`` is raw, header names are lower case. ``body`` may be cut short once it is
     longer than ``MAX_BODY_BYTES``. ``peer`` is the address at the other end of the connection, and ``id`` is the
-    request's, where the edge has begun one. ``caller`` is whose request it is, once that is known.
+    request's, where the edge has begun one. ``caller`` is whose request it is, once that is known. ``received`` is when
+    the edge received it, in seconds since the Unix epoch: handlers have no clock of their own.
     """
 
     method: str
@@ -54,6 +55,12 @@ class Request(NamedTuple):
     peer: str = ""
     id: str = ""
     caller: str = ""
+    received: float = 0.0
+
+    @property
+    def hour(self) -> int:
+        """The hour in which the request was received, in hours since the Unix epoch."""
+        return int(self.received // SECONDS_AN_HOUR)
 
 
 class Response(NamedTuple):

@@ -81,4 +81,5 @@ def _write(resp: falcon.Response, response: Response) -> None:
 def _request(req: falcon.Request, max_body_bytes: int, named: str) -> Request:
     # One byte past the limit is enough for the handler to see that it was passed.
     body = req.bounded_stream.read(max_body_bytes + 1) if req.content_length else b""
-    return Request(req.method, req.path, req.query_string, req.headers_lower, body, req.remote_addr, named)
+    headers, received = req.headers_lower, time.time()
+    return Request(req.method, req.path, req.query_string, headers, body, req.remote_addr, named, received=received)

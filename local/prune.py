@@ -1,4 +1,4 @@
-"""python -m local.prune: remove the hours that are older than KEEP_HOURS, or one, while the server goes on."""
+"""python -m local.prune: remove the hours that are older than KEEP_HOURS, or those named, while the server goes on."""
 
 import argparse
 import os
@@ -6,13 +6,15 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
-from handlers.record import MAX_INTEGER, StoreUnavailable
+from handlers.query import Misread
+from handlers.record import StoreUnavailable
 from handlers.retention import oldest_kept
 from handlers.settings import Settings, SettingsError, read_settings
+from handlers.times import read_hours
 from storage import CannotOpen, SumStore, open_store
 from storage.retention import Removed
 from storage.sqlite import database_path
@@ -31,9 +33,9 @@ class _Pruning:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
 
-    def run(self, hour: int | None, before: int) -> None:
-        """Remove one hour, or all before another, tell of each, and give their space back."""
-        steps = self._store.prune(before) if hour is None else self._store.remove(hour)
+    def run(self, hours: range | None, before: int) -> None:
+        """Remove some hours, or all before another, tell of each, and give their space back."""
+        steps = self._store.prune(before) if hours is None else chain.from_iterable(map(self._store.remove, hours))
         for number, parts in groupby(self._until_stopped(steps), key=lambda step: step.hour):
             if removed := sum(map(self._note, parts)):
                 self.hours += 1
@@ -57,8 +59,8 @@ class _Pruning:
         return step.flows
 
 
-def prune(settings: Settings, hour: int | None) -> str:
-    """Remove one hour, or all old ones, and say what was removed. Raises CannotOpen or StoreUnavailable."""
+def prune(settings: Settings, hours: range | None) -> str:
+    """Remove some hours, or all old ones, and say what was removed. Raises CannotOpen or StoreUnavailable."""
     path = _file(settings.database_url)
     if path and not path.exists():
         return f"Removed nothing: there is no {path}"
@@ -66,7 +68,7 @@ def prune(settings: Settings, hour: int | None) -> str:
     store = open_store(settings.database_url, settings.citus_shards, settings.idempotency_hours)
     pruning = _Pruning(store)
     try:
-        pruning.run(hour, oldest_kept(int(time.time()), settings.keep_hours))
+        pruning.run(hours, oldest_kept(int(time.time()), settings.keep_hours))
     finally:
         store.close()
     said = f"Removed {pruning.flows:,} flows in {pruning.hours:,} hours"
@@ -83,10 +85,11 @@ def _megabytes(path: Path | None) -> str:
     return f"{path.stat().st_size / 1e6:,.1f}" if path else ""
 
 
-def _hour(word: str) -> int:
-    if not (word.isascii() and word.isdigit() and int(word) <= MAX_INTEGER):
-        raise argparse.ArgumentTypeError(f"{word} is no whole number from 0 to 2^63-1")
-    return int(word)
+def _hours(word: str) -> range:
+    try:
+        return read_hours(word)
+    except Misread as error:
+        raise argparse.ArgumentTypeError(f"{word}: {error}") from None
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -94,13 +97,18 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m local.prune", description="Remove the hours that are older than KEEP_HOURS."
     )
-    parser.add_argument("--hour", type=_hour, help="remove this one only, whatever its age")
-    hour = parser.parse_args(words).hour
+    parser.add_argument(
+        "--hour",
+        type=_hours,
+        help="remove this hour only, whatever its age: a number, or a time such as 2026-11-24T07:00Z; or a day such as "
+        "2026-11-24, which is 24 hours in UTC",
+    )
+    hours = parser.parse_args(words).hour
     try:
         settings = read_settings(os.environ)
-        if hour is None and not settings.keep_hours:
-            sys.exit("Refused: KEEP_HOURS is 0, which keeps every hour: set it, or name one hour with --hour.")
-        print(prune(settings, hour) + ".")
+        if hours is None and not settings.keep_hours:
+            sys.exit("Refused: KEEP_HOURS is 0, which keeps every hour: set it, or name an hour or a day with --hour.")
+        print(prune(settings, hours) + ".")
     except (SettingsError, OSError, CannotOpen, StoreUnavailable) as error:
         sys.exit(f"{error}.")
 

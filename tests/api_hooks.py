@@ -19,7 +19,7 @@ from handlers.formats import JSON, LINES, TABLE
 from handlers.idempotency import HEADER, read_key
 from handlers.prefer import prefers_lenient
 from handlers.record import MAX_INTEGER, FlowRecord
-from handlers.times import hour_reader
+from handlers.times import read_end, read_start
 from handlers.web import Request, RequestError
 from tests.factories import to_json
 
@@ -127,9 +127,20 @@ def _make_sense(case: Any) -> None:
         # Any of them may be the bad one.
         return
     query = case.query = {name: value for name, value in (case.query or {}).items() if value != []}
-    _choose(query, tried, {"hour": ("from", "to"), "from": ("hour",), "to": ("hour",)})
     _choose(
-        query, tried, {"cursor": ("page", "top", "sort"), "top": ("page", "size", "cursor"), "page": ("top", "cursor")}
+        query,
+        tried,
+        {
+            "hour": ("from", "to", "last"),
+            "from": ("hour", "last"),
+            "to": ("hour", "last"),
+            "last": ("hour", "from", "to"),
+        },
+    )
+    _choose(
+        query,
+        tried,
+        {"cursor": ("page", "top", "sort", "last"), "top": ("page", "size", "cursor"), "page": ("top", "cursor")},
     )
     if bad:
         return
@@ -159,18 +170,18 @@ def _choose(query: dict[str, Any], tried: str | None, excluded: dict[str, tuple[
 
 
 def _mend_hours(query: dict[str, Any], *, needed: bool) -> None:
-    # In its zone a time may still be before 1970.
+    # In its zone a time may still be before 1970; and 42 days are more than 1,000 hours.
     for name in ("from", "to"):
         if str(query.get(name, "")).startswith("1970-01-01"):
             query[name] = "1970-01-02"
     if "hour" in query:
         hours = query["hour"] if isinstance(query["hour"], list) else [query["hour"]]
-        query["hour"] = ["1970-01-02" if str(hour).startswith("1970-01-01") else hour for hour in hours]
-    elif needed or "to" in query:
+        query["hour"] = ["1970-01-02" if str(hour).startswith("1970-01-01") else hour for hour in hours[:40]]
+    elif "to" in query or (needed and "last" not in query):
         query.setdefault("from", 0)
     if "to" in query:
-        last = hour_reader(up=True)(str(query["to"]))
-        if last <= hour_reader()(str(query["from"])):
+        last = read_end(str(query["to"]))
+        if last <= read_start(str(query["from"])):
             query["from"], query["to"] = 0, max(1, last)
 
 

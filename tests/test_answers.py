@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import time
 from typing import Any
 
 import pyarrow.parquet
@@ -15,7 +16,7 @@ from handlers.accept import MEDIA
 from handlers.record import MAX_INTEGER
 from handlers.routes import answer
 from handlers.settings import Settings
-from handlers.web import Request
+from handlers.web import Request, Response
 from storage import SumStore
 from tests.edges import Answer, Ask
 from tests.factories import SAMPLE, SAMPLE_HOUR_2, from_json, make_flow, make_sum, to_json
@@ -99,6 +100,44 @@ def test_the_rest_comes_last_without_names(ask: Ask, format: str) -> None:  # no
 
     assert first == {"src_app": "baz", "bytes_rx": 1500, "bytes_tx": 300, "records": 3}
     assert rest == {"src_app": None, "bytes_rx": 900, "bytes_tx": 300, "records": 2}
+
+
+def test_the_last_hours_go_by_the_clock_of_the_edge(ask: Ask, sum_store: SumStore) -> None:
+    now = int(time.time()) // 3_600
+    sum_store.add([make_sum(hour=hour) for hour in (now - 30, now - 1)])
+
+    for route in ("/flows?include=records&", "/hours?", "/flows?group_by=hour&"):
+        assert [item["hour"] for item in ask("GET", f"{route}last=3h").json["items"]] == [now - 1]
+    assert [link["records"] for link in ask("GET", "/graph?last=3h").json["links"]] == [1]
+    assert [app["records"] for app in ask("GET", "/apps?last=2d").json["items"]] == [2, 2]
+    assert ask("GET", "/vpcs?last=24").status == 422
+
+
+def test_the_last_hours_are_others_once_the_hour_is_over(sum_store: SumStore, settings: Settings) -> None:
+    sum_store.add([make_sum(hour=hour) for hour in (10, 11)])
+
+    def read(received: float, known: str = "") -> Response:
+        request = Request("GET", "/flows", "last=2h", {"if-none-match": known}, received=received)
+        return answer(request, sum_store, settings)
+
+    first = read(12 * 3_600 - 0.1)
+    etag = dict(first.headers)["ETag"]
+
+    assert [item["hour"] for item in from_json(first.body)["items"]] == [10, 11]
+    assert read(11 * 3_600, etag).status == 304
+    assert [item["hour"] for item in from_json(read(12 * 3_600, etag).body)["items"]] == [11]
+
+
+def test_a_day_is_its_24_hours_everywhere(ask: Ask, sum_store: SumStore) -> None:
+    day = 498_744
+    sum_store.add([make_sum(hour=hour) for hour in (day - 1, day, day + 23, day + 24)])
+
+    for route in ("/flows?", "/flows?cursor=&", "/hours?", "/flows?group_by=hour&"):
+        items = ask("GET", f"{route}hour=2026-11-24").json["items"]
+        assert sorted(item["hour"] for item in items) == [day, day + 23]
+    assert ask("GET", "/graph?hour=2026-11-24").json["links"][0]["records"] == 2
+    assert ask("GET", "/vpcs?hour=2026-11-24&hour=2026-11-25").json["items"][0]["records"] == 3
+    assert ask("GET", "/apps?from=2026-11-24&to=2026-11-25").json["items"][0]["records"] == 2
 
 
 @pytest.mark.usefixtures("sample")

@@ -29,8 +29,8 @@ SORTS = (
     "a - before it for descending"
 )
 UNKNOWN = (
-    "Unknown parameter; there are hour, from, to, src_app, dest_app, vpc_id, app, group_by, include, direction, sort, "
-    "top, page, size, cursor, format"
+    "Unknown parameter; there are hour, from, to, last, src_app, dest_app, vpc_id, app, group_by, include, direction, "
+    "sort, top, page, size, cursor, format"
 )
 BY_KEY = tuple(Sort(name) for name in KEY)
 
@@ -66,12 +66,41 @@ def refused(query: str, read: Any = read_flows_query, *more: Any) -> tuple[str, 
         ("from=2026-11-24T08:00+01:00", Hours((), 498_751)),
         ("from=2026-11-24T01:30-05:30", Hours((), 498_751)),
         ("hour=2026-11-24T07:59:59.999Z", Hours((498_751,))),
+        ("hour=2026-11-24", Hours(tuple(range(498_744, 498_768)))),
+        ("hour=1970-01-01&hour=24&hour=23", Hours(tuple(range(25)))),
+        ("from=2026-11-24&to=2026-11-25", Hours((), 498_744, 498_768)),
         ("from=2026-11-24T07:30Z&to=2026-11-24T07:59:59.999Z", Hours((), 498_751, 498_752)),
         ("from=2026-11-24T07:30Z&to=2026-11-24T08:00Z", Hours((), 498_751, 498_752)),
     ],
 )
 def test_a_time_is_hours_since_the_epoch_rounded_outward(query: str, hours: Hours) -> None:
     assert read(query).hours == hours
+
+
+@pytest.mark.parametrize(
+    ("last", "first"),
+    [("1h", 498_751), ("24h", 498_728), ("1d", 498_728), ("7d", 498_584), ("1w", 498_584), ("999999w", 0)],
+)
+def test_the_last_hours_end_with_the_current_one(last: str, first: int) -> None:
+    now = 498_751
+
+    asked = [
+        read_flows_query(f"last={last}", SETTINGS, now).question.hours,
+        read_graph_query(f"last={last}", SETTINGS, 50, now).question.hours,
+        read_names_query(f"last={last}", SETTINGS, "app", now).question.hours,
+        read_hours_query(f"last={last}", SETTINGS, now).hours,
+    ]
+
+    assert asked == [Hours((), first, now + 1)] * 4
+
+
+@pytest.mark.parametrize(
+    "value", ["", "24", "0h", "-1h", "24H", "1.5d", "24h ", "1m", "1000000h", "\u0661h", "h", "now-24h"]
+)
+def test_what_is_no_number_of_hours_is_refused_with_what_one_is(value: str) -> None:
+    expected = "Expected a number of hours, days or weeks such as last=24h, last=7d or last=4w"
+
+    assert refused(urlencode({"last": value})) == ("last", expected)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +117,13 @@ def test_what_is_no_hour_is_refused_with_what_one_is(name: str, value: str) -> N
 @pytest.mark.parametrize(
     ("query", "name", "said"),
     [
-        ("", "hour", "Required, but missing: give hour, or from and to; from=0 is everything"),
+        ("", "hour", "Required, but missing: give hour, or from and to, or last=24h; from=0 is everything"),
+        ("hour=1&last=1h", "hour", "Not with last: leave one of them out"),
+        ("from=1&last=1h", "from", "Not with last: leave one of them out"),
+        ("last=1h&last=2h", "last", "Given more than once"),
+        ("last=1h&cursor=", "last", "Not with cursor: the hours move on meanwhile; give from and to"),
+        ("&".join(f"hour=20{year}-01-01" for year in range(50, 92)), "hour",
+         "At most 1000 hours may be chosen; give from and to"),
         ("to=5", "from", "Required with to; from=0 is the beginning"),
         ("hour=1&from=0", "hour", "Give either hour, or from and to"),
         ("hour=1&to=2", "hour", "Give either hour, or from and to"),

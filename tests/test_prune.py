@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from handlers.question import Hours
 from storage import open_store
 from tests.factories import make_flow, make_sum
 from tests.process import SECONDS, Running, environment, run_module, running
@@ -107,6 +108,21 @@ def test_one_hour_is_removed_whatever_its_age(database_url: str, tmp_path: Path)
     store.close()
 
 
+def test_a_day_is_24_hours_and_a_time_is_one(database_url: str, tmp_path: Path) -> None:
+    day = 498_720
+    fill(database_url, 3, day - 1, day, day + 7, day + 23, day + 24)
+
+    time_pruned = prune(tmp_path, "--hour", "2026-11-23T07:30Z", DATABASE_URL=database_url)
+    day_pruned = prune(tmp_path, "--hour", "2026-11-23", DATABASE_URL=database_url)
+
+    assert time_pruned.stdout.splitlines()[0] == f"Removed 3 flows of hour {day + 7}."
+    assert [line.rstrip(".").split()[-1] for line in day_pruned.stdout.splitlines()[:-1]] == [str(day), str(day + 23)]
+    assert "Removed 6 flows in 2 hours" in day_pruned.stdout
+    store = open_store(database_url)
+    assert [total.hour for total in store.hours(Hours(), 0, 9)[1]] == [day + 24, day - 1]
+    store.close()
+
+
 def test_where_nothing_is_old_nothing_is_removed(database_url: str, tmp_path: Path) -> None:
     fill(database_url, 3, NOW)
 
@@ -144,12 +160,12 @@ def test_without_a_setting_and_an_hour_it_is_refused(tmp_path: Path) -> None:
     assert ended.stderr.startswith("Refused: KEEP_HOURS is 0, which keeps every hour")
 
 
-@pytest.mark.parametrize("hour", ["-1", "1.5", "now", str(2**63), "\u0663"])
+@pytest.mark.parametrize("hour", ["-1", "1.5", "now", "2026-02-30", "2026-11-24 07:00", str(2**63), "\u0663"])
 def test_what_is_no_hour_is_refused(tmp_path: Path, hour: str) -> None:
     ended = prune(tmp_path, f"--hour={hour}")
 
     assert ended.returncode == 2
-    assert "is no whole number from 0 to 2^63-1" in ended.stderr
+    assert "Expected an hour, as a whole number from 0 to " in ended.stderr
 
 
 def test_pruning_where_nothing_is_makes_nothing(tmp_path: Path) -> None:
