@@ -2,7 +2,7 @@
 
 _POST = b"POST /flows HTTP/1.1\r\nHost: localhost\r\n"
 _EMPTY = b"0\r\n\r\n"
-SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 """What follows each of them, and must not be answered."""
 
 
