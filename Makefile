@@ -13,6 +13,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The locks name everything. Left to look for more, pip takes a pinned coverage for no coverage[toml] once there is a newer.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps
+# pip says at length that there is no network, and names whichever package it asked for first.
+define install_packages
+	@said=$$($(1) --requirement $(2) 2>&1) || { case "$$said" in \
+		*"onnection broken"*|*"Max retries exceeded"*) \
+			echo "The packages cannot be downloaded: is there a network? Run make again once there is one." ;; \
+		*) echo "$$said" ;; esac >&2; exit 1; }
+endef
 
 # What the functions run on, as template.yaml says. Whatever Python builds, the packages are for this one.
 LAMBDA_PYTHON := 3.13
@@ -20,7 +27,9 @@ LAMBDA_PIP := --implementation cp --python-version $(LAMBDA_PYTHON) --platform m
 	--platform manylinux_2_17_aarch64 --platform manylinux2014_aarch64
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z_]+:.*## / { line = sprintf("  %-18s %s\n", $$1, $$2); \
+		if (sub(/Dev: /, "", line)) developers = developers line; else users = users line } \
+		END { printf "To run the service:\n%s\nTo work on it:\n%s", users, developers }' $(MAKEFILE_LIST)
 
 # PostgreSQL's driver is installed where DATABASE_URL asks for it.
 install: $(VENV)/.installed $(if $(filter postgres%,$(DATABASE_URL)),$(VENV)/.installed_postgresql)
@@ -30,34 +39,34 @@ $(VENV)/.installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; name one: make PYTHON=...")'
 	@echo "Installing into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) --requirement requirements.lock
+	$(call install_packages,$(PIP),requirements.lock)
 	@touch $@
 
-install_postgresql: $(VENV)/.installed_postgresql ## The same, with PostgreSQL's driver
+install_postgresql: $(VENV)/.installed_postgresql ## install, with PostgreSQL's driver
 
 $(VENV)/.installed_postgresql: $(VENV)/.installed requirements-functions.lock
-	@$(PIP) --requirement requirements-functions.lock
+	$(call install_packages,$(PIP),requirements-functions.lock)
 	@touch $@
 
-install_parquet: $(VENV)/.installed_parquet ## The same, with what answers in Parquet need
+install_parquet: $(VENV)/.installed_parquet ## install, with what answers in Parquet need
 
 $(VENV)/.installed_parquet: $(VENV)/.installed requirements-parquet.lock
-	@$(PIP) --requirement requirements-parquet.lock
+	$(call install_packages,$(PIP),requirements-parquet.lock)
 	@touch $@
 
 $(VENV)/.installed_agent: $(VENV)/.installed requirements-agent.lock
-	@$(PIP) --requirement requirements-agent.lock
+	$(call install_packages,$(PIP),requirements-agent.lock)
 	@touch $@
 
-install_dev: $(VENV)/.installed_dev ## The same, with what tests and checks need
+install_dev: $(VENV)/.installed_dev ## Dev: Install into .venv what tests and checks need too
 
 $(VENV)/.installed_dev: $(VENV)/.installed requirements-dev.lock
-	@$(PIP) --requirement requirements-dev.lock
+	$(call install_packages,$(PIP),requirements-dev.lock)
 	@touch $@
 
 UV_COMPILE := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade
 
-lock: ## Pin anew what pyproject.toml asks for
+lock: ## Dev: Pin anew what pyproject.toml asks for
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
 	@$(UV_COMPILE) pyproject.toml --output-file requirements.lock
 	@$(UV_COMPILE) --group dev pyproject.toml --output-file requirements-dev.lock
@@ -73,10 +82,11 @@ stop_server: ## End the server that server.pid names
 	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m local.stop; else echo "Nothing to stop: nothing is installed."; fi
 
 shutdown: stop_server ## stop_server, then remove .venv and server.log, but never the database
-	@rm -rf $(VENV) $(VENV)-client $(VENV)-deploy && rm -f server.log server.log.[0-9] && echo "Removed $(VENV) and server.log."
+	@rm -rf $(VENV) $(VENV)-client $(VENV)-deploy && rm -f server.log server.log.[0-9] \
+		&& echo "Removed $(VENV) and server.log. The database stays; the next start downloads the packages again (140 MB installed)."
 
-purge_all: install ## stop_server, then remove every stored flow of the SQLite database
-	@exec $(BIN)/python -m local.purge
+purge_all: install ## stop_server, then remove every stored flow of the SQLite database; FORCE=1 keeps no copy
+	@exec $(BIN)/python -m local.purge $(if $(filter 1,$(FORCE)),--force)
 
 prune: install ## Remove hours older than KEEP_HOURS, beside a running server, or an hour or day: make prune HOUR=2026-11-24
 	@exec $(BIN)/python -m local.prune $(if $(HOUR),--hour "$(HOUR)")
@@ -94,42 +104,42 @@ get_flow_data: ## GET the sums of an hour: make get_flow_data HOUR=2
 	@local/get_request.sh "hour=$(or $(HOUR),1)"
 
 token: install ## Make a token and print it this once: make token NAME=web-1 ROLE=write (read, write or admin)
-	@exec $(BIN)/python -m local.token $(NAME) $(ROLE)
+	@exec $(BIN)/python -m local.token $(if $(NAME)$(ROLE),"$(NAME)" "$(ROLE)")
 
 send: $(VENV)/.installed_agent ## Send the flow records in files, each once: make send FILE="a.json b.csv.gz" URL=...
 	@exec $(BIN)/python -m local.agent $(FILE) --url $(or $(URL),http://127.0.0.1:$(or $(PORT),8080))$(if $(TOKEN_FILE), --token-file $(TOKEN_FILE))
 
 # A part of the tests covers a part of the code, so only the whole is measured.
-run_test: install_dev ## Run the tests, with coverage, or some: make run_test ARGS="tests/test_x.py -k y"
+run_test: install_dev ## Dev: Run the tests, with coverage, or some: make run_test ARGS="tests/test_x.py -k y"
 	@$(BIN)/python -m pytest $(or $(ARGS),--cov --cov-report=term-missing)
 
-test: run_test ## The same as run_test
+test: run_test ## Dev: The same as run_test
 
-check: install_dev ## Check format, lint and types
+check: install_dev ## Dev: Check format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-api_check: install_dev ## Ask a server for all that /openapi.json says, with schemathesis: make api_check SEED=1
+api_check: install_dev ## Dev: Ask a server for all that /openapi.json says, with schemathesis: make api_check SEED=1
 	@$(BIN)/python -m tests.api_check $(SEED)
 
-format: install_dev ## Put the code into its format
+format: install_dev ## Dev: Put the code into its format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-screenshot: install_dev ## Take local/dashboard/screenshot.png anew; it takes Chromium
+screenshot: install_dev ## Dev: Take local/dashboard/screenshot.png anew; it takes Chromium
 	@$(BIN)/python -m tests.screenshot
 
-bench: install_dev ## Measure speed and memory against the limits of this machine
+bench: install_dev ## Dev: Measure speed and memory against the limits of this machine
 	@$(BIN)/python -m tests.bench
 
-soak: install_dev ## Throw mutated requests at a server, and kill others: make soak MINUTES=10
+soak: install_dev ## Dev: Throw mutated requests at a server, and kill others: make soak MINUTES=10
 	@$(BIN)/python -m tests.soak $(or $(MINUTES),10)
 
 $(VENV)-client/.installed: requirements-client.lock
 	@echo "Installing into $(VENV)-client ..."
 	@$(PYTHON) -m venv $(VENV)-client
-	@$(VENV)-client/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps --requirement $<
+	$(call install_packages,$(VENV)-client/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps,$<)
 	@touch $@
 
 # It says at length that it makes no use of bodies that are not JSON.
@@ -139,20 +149,20 @@ client: $(VENV)-client/.installed ## Make a typed Python client of a running ser
 		--meta none --overwrite --output-path $(or $(TO),flows_client) 2>&1) || { echo "$$said"; exit 1; }
 	@echo "The client is in $(or $(TO),flows_client)."
 
-client_check: install_dev $(VENV)-client/.installed ## Make a client, check its types, and let it do what the README shows
+client_check: install_dev $(VENV)-client/.installed ## Dev: Make a client, check its types, and let it do what the README shows
 	@$(BIN)/python -m tests.client_check
 
 # In an environment of its own. The lock names everything; to pip, a pinned boto3[crt] is no boto3.
 $(VENV)-deploy/.installed: requirements-deploy.lock
 	@echo "Installing into $(VENV)-deploy ..."
 	@$(PYTHON) -m venv $(VENV)-deploy
-	@$(VENV)-deploy/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps --requirement $<
+	$(call install_packages,$(VENV)-deploy/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps,$<)
 	@touch $@
 
 # The linter wants to know a region, and asks nothing of it.
 deploy_check: export AWS_DEFAULT_REGION ?= us-east-1
 deploy_check: export SAM_CLI_TELEMETRY := 0
-deploy_check: install_dev $(VENV)-deploy/.installed ## Check template.yaml, and build and try the functions' bundle
+deploy_check: install_dev $(VENV)-deploy/.installed ## Dev: Check template.yaml, and build and try the functions' bundle
 	@$(VENV)-deploy/bin/cfn-lint template.yaml
 	@$(VENV)-deploy/bin/sam validate --lint
 	@$(VENV)-deploy/bin/sam build

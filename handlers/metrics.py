@@ -75,6 +75,11 @@ class Metrics:
             self._batches.observe(batches)
             self._commits.observe(seconds)
 
+    def answered(self) -> int:
+        """Return how many requests have been answered."""
+        self._count_gathered()
+        return self._requests.total()
+
     def _count_gathered(self) -> None:
         with self._lock:
             # Others may still append.

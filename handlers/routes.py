@@ -124,7 +124,7 @@ def _without_body(response: Response) -> Response:
 def _route(request: Request, routes: Table, methods_here: Container[str] | None) -> Route:
     methods = routes.get(request.path)
     if methods is None:
-        raise RequestError(404, "There is nothing at this path")
+        raise RequestError(404, _nothing_at(request.path, routes))
     if request.method not in methods:
         allowed = ", ".join(methods)
         raise RequestError(405, f"This path answers {allowed} only", headers=(("Allow", allowed),))
@@ -132,3 +132,12 @@ def _route(request: Request, routes: Table, methods_here: Container[str] | None)
         # RFC 9110, 15.5.20. One who may only read must not write by asking the function that reads.
         raise RequestError(421, "Another function answers this method here")
     return methods[request.method]
+
+
+def _nothing_at(path: str, routes: Table) -> str:
+    """Say what there is instead: the path that was surely meant, or all of them but the files of pages."""
+    near = path.rstrip("/").lower()
+    if near in routes:
+        return f"There is nothing at this path; ask {near}"
+    paths = ", ".join(path for path in routes if path in LOCAL or "." not in path)
+    return f"There is nothing at this path; there are {paths}"

@@ -151,7 +151,17 @@ def _read(field: msgspec.structs.FieldInfo, text: str) -> Any:
         return msgspec.convert(text, field.type, strict=False)
     except msgspec.ValidationError as error:
         # The value stays unsaid: another setting's may be a secret put under the wrong name.
-        expected = str(error).replace("`", "").replace("Expected int, got str", "expected a whole number")
         if field.name in _WORDS:
-            expected = f"expected {_WORDS[field.name]}"
-        raise SettingsError(f"{field.encode_name} is wrong: {expected}") from None
+            expected = _WORDS[field.name]
+        elif limits := _limits(field):
+            expected = f"a whole number {limits}"
+        else:
+            expected = str(error).replace("`", "")
+        raise SettingsError(f"{field.encode_name} is wrong: expected {expected}") from None
+
+
+def _limits(field: msgspec.structs.FieldInfo) -> str:
+    for meta in getattr(field.type, "__metadata__", ()):
+        if meta.le is not None:
+            return f"from {meta.ge} to {meta.le}"
+    return ""

@@ -8,12 +8,14 @@ import resource
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 from handlers.access import Access, read_access
 from handlers.metrics import metrics
 from handlers.settings import Settings, SettingsError, read_settings
 from local import pid_file
 from local.app import create_app
+from local.banner import ended, started
 from local.log import start_log
 from local.server import CONNECTIONS, CannotListen, Server, is_loopback, stop_on_signals
 from storage import CannotOpen, open_store
@@ -33,28 +35,38 @@ def main() -> int:
         access = _access(settings)
         start_log(settings.log_file, settings.log_level, settings.log_format)
         held = pid_file.hold(Path(settings.pid_file))
-    except (SettingsError, pid_file.AlreadyRunning) as error:
+    except SettingsError as error:
         sys.exit(f"{error}.")
+    except pid_file.AlreadyRunning as error:
+        sys.exit(f"{error}; stop it with make stop_server.")
     except OSError as error:
         sys.exit(f"{error.filename or 'PID_FILE'} cannot be written: {error.strerror}.")
     try:
-        return _serve(settings, access)
+        return _serve(settings, access, held)
     except (CannotOpen, CannotListen) as error:
         sys.exit(f"{error}.")
     finally:
         pid_file.release(Path(settings.pid_file), held)
 
 
-def _serve(settings: Settings, access: Access) -> int:
+def _serve(settings: Settings, access: Access, held: IO[str]) -> int:
     connections = min(CONNECTIONS, max(10, _allow_open_files(OPEN_FILES) // 2 - 100))
     _give_large_blocks_back()
     opened = open_store(settings.database_url, settings.citus_shards, settings.idempotency_hours)
     store = GroupCommit(opened, opened.writers, metrics().count_commit)
     server = Server(create_app(store, settings, access), settings, connections)
     stop_on_signals(server)
-    logging.getLogger("local").info("listening on %s, for %d connections", server.url, connections)
+    pid_file.name_address(held, server.url)
+    log = logging.getLogger("local")
+    log.info(started(settings, access, server.url, connections))
     print(f"Flow Aggregation Service listens on {server.url} (log: {settings.log_file}; stop: Ctrl-C)", flush=True)
-    if not server.run():
+    complete = server.run()
+    said = ended(server.stopped_by, metrics().answered(), complete)
+    log.info(said)
+    # Not print: where nobody reads standard output any more, what it cannot write would fail the exit.
+    with contextlib.suppress(OSError):
+        os.write(1, f"Flow Aggregation Service {said}\n".encode())
+    if not complete:
         return 1
     store.close()
     return 0

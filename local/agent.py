@@ -22,6 +22,7 @@ RETRIES = 30
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local.agent",
+        usage='make send FILE="a.json b.csv.gz" [URL=...] [TOKEN_FILE=...], or python -m local.agent [options] FILE...',
         description="Send flow records out of files: JSON arrays, NDJSON or CSV with a header line, plain or gzip.",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="a file, or - for standard input")

@@ -48,7 +48,11 @@ def uninterrupted() -> Iterator[None]:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Copy the database of DATABASE_URL, unless it is another than SQLite's."""
-    parser = argparse.ArgumentParser(prog="python -m local.backup", description="Copy the SQLite database.")
+    parser = argparse.ArgumentParser(
+        prog="python -m local.backup",
+        usage="make backup TO=copy.db, or python -m local.backup TO",
+        description="Copy the SQLite database.",
+    )
     parser.add_argument("to", type=Path, metavar="TO", help="the copy, a file that is not there yet")
     target = parser.parse_args(words).to
     try:

@@ -26,11 +26,17 @@ def hold(path: Path) -> IO[str]:
         file.close()
         pid = running(path)
         if pid is not None:
-            raise AlreadyRunning(f"A server runs already: {path} names process {pid}")
+            raise AlreadyRunning(f"A server runs already{_at(path)}: {path} names process {pid}")
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()
     return file
+
+
+def name_address(file: IO[str], url: str) -> None:
+    """Write where the server listens into the file that it holds, below its process id."""
+    file.write(f"{url}\n")
+    file.flush()
 
 
 def release(path: Path, file: IO[str]) -> None:
@@ -58,7 +64,16 @@ def running(path: Path) -> int | None:
             time.sleep(_SETTLE_SECONDS)
             file.seek(0)
             if before and before == file.read().strip():
-                return int(before)
+                return int(before.split()[0])
+
+
+def _at(path: Path) -> str:
+    """Say where the server listens, where the file has it: it is a moment younger than the process id."""
+    try:
+        lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return f" at {lines[1]}" if len(lines) > 1 and lines[1].isprintable() else ""
 
 
 def _lock(file: IO[str], kind: int) -> bool:

@@ -56,7 +56,11 @@ def _restore_alone(settings: Settings, source: Path) -> str:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Restore the database of DATABASE_URL, unless it is another than SQLite's or a server runs."""
-    parser = argparse.ArgumentParser(prog="python -m local.restore", description="Restore the SQLite database.")
+    parser = argparse.ArgumentParser(
+        prog="python -m local.restore",
+        usage="make restore FROM=copy.db, or python -m local.restore FROM",
+        description="Restore the SQLite database.",
+    )
     parser.add_argument("source", type=Path, metavar="FROM", help="a copy, which stays as it is")
     source = parser.parse_args(words).source
     try:

@@ -1,5 +1,6 @@
 """waitress, tuned for large bodies and many connections, and stopped without loss of what it has received."""
 
+import errno
 import logging
 import select
 import signal
@@ -55,6 +56,7 @@ class Server:
         self._request_seconds = settings.request_timeout
         self._next_look = 0.0
         self._stopping = threading.Event()
+        self.stopped_by = ""
         listener = _listen(settings.host, settings.port)
         host, self.port = listener.getsockname()[:2]
         self.url = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
@@ -151,13 +153,16 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         # socket.create_server() adds the address in brackets, which the sentence has already.
         reason = str(error.strerror).partition(" (")[0]
+        if error.errno == errno.EADDRINUSE:
+            reason += f"; choose another port: make start_server PORT={port + 1 if port < 65_535 else 8_080}"
         raise CannotListen(f"HOST {host}, PORT {port} cannot be listened on: {reason}") from error
 
 
 def stop_on_signals(server: Server) -> None:
     """Let SIGTERM and SIGINT stop the server; a second one ends the process at once, as it would without us."""
 
-    def handle(*_: Any) -> None:
+    def handle(number: int, _: Any) -> None:
+        server.stopped_by = signal.Signals(number).name
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_DFL)
         server.stop()

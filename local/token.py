@@ -18,7 +18,11 @@ def make_token() -> str:
 
 def main() -> None:
     """Print a new token, and its entry in API_TOKENS. Exits with a sentence where the name or the role is none."""
-    parser = argparse.ArgumentParser(prog="python -m local.token", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m local.token",
+        usage="make token NAME=web-1 ROLE=write, or python -m local.token NAME ROLE",
+        description="Make a token, and print it this once.",
+    )
     parser.add_argument("name", help="whose it is: 1 to 64 letters, digits, dots, hyphens and underlines")
     parser.add_argument("role", choices=("read", "write", "admin"), help="GET, POST, or both")
     arguments = parser.parse_args()

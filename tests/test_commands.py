@@ -51,20 +51,19 @@ def test_a_newcomer_starts_posts_reads_kills_starts_again_and_clears_up(checkout
         assert make(checkout, "submit_flow_data", PORT=port) == '{"accepted":5,"flows":4}\n'
         assert make(checkout, "get_flow_data", "HOUR=2", PORT=port).encode() == SAMPLE_HOUR_2 + b"\n"
         assert '"total":2' in make(checkout, "get_flow_data", PORT=port)
-        os.kill(int((checkout / "server.pid").read_text()), signal.SIGKILL)
+        os.kill(int((checkout / "server.pid").read_text().split()[0]), signal.SIGKILL)
         assert server.process.wait(SECONDS) != 0
 
     with running(checkout, "make", "--silent", "start_server") as server:
-        pid = (checkout / "server.pid").read_text().strip()
+        pid = (checkout / "server.pid").read_text().split()[0]
         assert make(checkout, "get_flow_data", "HOUR=2", PORT=str(server.port)).encode() == SAMPLE_HOUR_2 + b"\n"
         assert make(checkout, "stop_server") == f"Stopped the server, process {pid}.\n"
         assert server.process.wait(SECONDS) == 0
 
-    assert make(checkout, "purge_all").splitlines() == [
-        "No server runs here: nothing holds server.pid.",
-        "Removed 4 flows from flows.db.",
-    ]
-    assert make(checkout, "shutdown").splitlines()[-1] == "Removed .venv and server.log."
+    stopped, purged = make(checkout, "purge_all").splitlines()
+    assert stopped == "No server runs here: nothing holds server.pid."
+    assert purged.startswith("Removed 4 flows from flows.db; a copy is kept as flows.db.purged-20")
+    assert make(checkout, "shutdown").splitlines()[-1].startswith("Removed .venv and server.log. The database stays; ")
     assert not (checkout / ".venv").exists()
     assert not (checkout / "server.log").exists()
     assert (checkout / "flows.db").exists()
@@ -91,7 +90,11 @@ def test_make_alone_lists_every_target(checkout: Path) -> None:
     listed = make(checkout)
 
     targets = set(re.findall(r"^([a-z_]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {line.split()[0] for line in listed.splitlines()} == targets
+    assert {line.split()[0] for line in listed.splitlines() if line.startswith("  ")} == targets
+    users, _, developers = listed.partition("\n\n")
+    assert (users.splitlines()[0], developers.splitlines()[0]) == ("To run the service:", "To work on it:")
+    assert "  start_server " in users
+    assert "  run_test " in developers
 
 
 def test_install_again_installs_nothing(checkout: Path) -> None:
@@ -159,7 +162,7 @@ def test_purging_removes_every_hour_and_the_log_of_writes(tmp_path: Path) -> Non
 
     ended = run_module("local.purge", tmp_path)
 
-    assert ended.stdout.splitlines()[-1] == "Removed 1,200 flows from flows.db."
+    assert ended.stdout.splitlines()[-1].startswith("Removed 1,200 flows from flows.db; a copy is kept as flows.db.")
     store = open_store(f"sqlite:///{tmp_path}/flows.db")
     assert store.read(1, 0, 1)[:2] == store.read(2, 0, 1)[:2] == (0, [])
     store.close()
@@ -195,4 +198,7 @@ def test_purging_what_is_no_url_is_a_sentence_and_stops_nothing(tmp_path: Path) 
 def test_a_wrong_setting_is_a_sentence(tmp_path: Path, module: str) -> None:
     ended = run_module(module, tmp_path, SHUTDOWN_SECONDS="soon")
 
-    assert (ended.returncode, ended.stderr) == (1, "SHUTDOWN_SECONDS is wrong: expected a whole number.\n")
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "SHUTDOWN_SECONDS is wrong: expected a whole number from 0 to 3600.\n",
+    )

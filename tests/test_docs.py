@@ -97,9 +97,10 @@ def test_every_file_and_target_named_is_there() -> None:
         assert f"\n{''.join(target)}:" in makefile, target
 
 
-def test_the_curl_examples_answer_what_is_printed(tmp_path: Path) -> None:
+def test_the_curl_examples_in_their_order_answer_what_is_printed(tmp_path: Path) -> None:
     session = "".join(re.findall(r"```console\n(.*?)```", README, re.DOTALL))
-    examples = re.findall(r"^\$ (curl .*)\n(.*)$", session, re.MULTILINE)
+    # A command goes on while its line ends with a backslash.
+    examples = re.findall(r"^\$ (curl (?:.*\\\n)*.*)\n(.*)$", session, re.MULTILINE)
     (tmp_path / "local").symlink_to(ROOT / "local")
 
     with running(tmp_path) as server:
@@ -110,7 +111,14 @@ def test_the_curl_examples_answer_what_is_printed(tmp_path: Path) -> None:
             )
             assert answered.stdout == printed, command
 
-    assert len(examples) == session.count("$ curl") == 9
+    assert len(examples) == session.count("$ curl") == 12
+
+
+def test_no_other_example_posts_the_sample_before_these() -> None:
+    # Followed from the top, one that did would change the sums that are printed below it.
+    before = README[: README.rindex("```console")]
+
+    assert not re.search(r"```sh\n[^`]*(?:test_data1\.json|submit_flow_data)", before)
 
 
 def test_the_units_commands_are_those_of_the_service() -> None:

@@ -17,7 +17,7 @@ from handlers import formats
 from handlers.access import Access, Token
 from handlers.compression import _UNPACKERS, ENCODINGS
 from handlers.idempotency import read_key
-from handlers.openapi.document import VERSION, describe
+from handlers.openapi.document import describe
 from handlers.openapi.operations import OPERATIONS
 from handlers.openapi.refusals import REFUSALS
 from handlers.parameters import flow_parameters, name_parameters
@@ -26,6 +26,7 @@ from handlers.rate_limit import RateLimit
 from handlers.record import MAX_INTEGER, FlowRecord, FlowStore, StoreUnavailable
 from handlers.routes import ROUTES
 from handlers.settings import Settings
+from handlers.version import VERSION
 from handlers.web import GUARDS, Request, RequestError
 from tests.edges import EDGES, Answer, Ask, local_edge
 from tests.factories import SAMPLE, from_json, make_flow, to_json

@@ -26,6 +26,17 @@ def test_a_held_file_names_its_process_and_a_released_one_is_gone(path: Path) ->
     assert pid_file.running(path) is None
 
 
+def test_a_held_file_names_the_address_once_it_is_known(path: Path) -> None:
+    held = pid_file.hold(path)
+    pid_file.name_address(held, "http://127.0.0.1:8080")
+
+    assert pid_file.running(path) == os.getpid()
+    with pytest.raises(AlreadyRunning, match=f"A server runs already at http://127.0.0.1:8080: .* {os.getpid()}$"):
+        pid_file.hold(path)
+
+    pid_file.release(path, held)
+
+
 def test_a_held_file_is_not_held_again(path: Path) -> None:
     held = pid_file.hold(path)
 

@@ -186,12 +186,15 @@ def _accepts(server: Running) -> bool:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"PORT": "http"}, "PORT is wrong: expected a whole number."),
+        ({"PORT": "http"}, "PORT is wrong: expected a whole number from 0 to 65535."),
         (
             {"DATABASE_URL": "mysql://u:secret@h/d"},
             "DATABASE_URL begins with mysql, and must begin with sqlite:/// or postgresql://.",
         ),
-        ({"DATABASE_URL": "sqlite:///nowhere/flows.db"}, "nowhere/flows.db cannot be opened: unable to open database"),
+        (
+            {"DATABASE_URL": "sqlite:///nowhere/flows.db"},
+            "nowhere/flows.db cannot be opened: there is no folder nowhere.",
+        ),
         ({"LOG_FILE": "nowhere/server.log"}, "nowhere/server.log cannot be written: No such file or directory."),
         ({"PID_FILE": "nowhere/server.pid"}, "nowhere/server.pid cannot be written: No such file or directory."),
         ({"HOST": "a..b"}, "HOST a..b is no name of a host."),
@@ -217,7 +220,10 @@ def test_a_port_that_is_taken_fails_the_start_with_a_sentence(tmp_path: Path) ->
         ended = run_module("local", tmp_path, PORT=port)
 
     assert ended.returncode == 1
-    assert ended.stderr == f"HOST 127.0.0.1, PORT {port} cannot be listened on: Address already in use.\n"
+    assert ended.stderr == (
+        f"HOST 127.0.0.1, PORT {port} cannot be listened on: Address already in use; choose another port: "
+        f"make start_server PORT={int(port) + 1}.\n"
+    )
 
 
 def test_a_second_server_with_the_same_pid_file_does_not_start(tmp_path: Path) -> None:
@@ -225,7 +231,10 @@ def test_a_second_server_with_the_same_pid_file_does_not_start(tmp_path: Path) -
         ended = run_module("local", tmp_path, PORT="0")
 
         assert ended.returncode == 1
-        assert ended.stderr == f"A server runs already: server.pid names process {server.process.pid}.\n"
+        assert ended.stderr == (
+            f"A server runs already at http://127.0.0.1:{server.port}: server.pid names process {server.process.pid}; "
+            "stop it with make stop_server.\n"
+        )
         assert server.ask("GET", "/")[0] == 200
 
 

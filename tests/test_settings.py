@@ -49,10 +49,10 @@ def test_an_empty_setting_is_as_good_as_none() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("PORT", "http", "PORT is wrong: expected a whole number"),
-        ("PORT", "65536", "PORT is wrong: Expected int <= 65535"),
-        ("PORT", "-1", "PORT is wrong: Expected int >= 0"),
-        ("THREADS", "0", "THREADS is wrong: Expected int >= 1"),
+        ("PORT", "http", "PORT is wrong: expected a whole number from 0 to 65535"),
+        ("PORT", "65536", "PORT is wrong: expected a whole number from 0 to 65535"),
+        ("PORT", "-1", "PORT is wrong: expected a whole number from 0 to 65535"),
+        ("THREADS", "0", "THREADS is wrong: expected a whole number from 1 to 1000"),
         ("MAX_BATCH_FLOWS", "many", "MAX_BATCH_FLOWS is wrong: expected a whole number"),
         ("LOG_LEVEL", "info", "LOG_LEVEL is wrong: expected DEBUG, INFO, WARNING or ERROR"),
         ("DEFAULT_PAGE_SIZE", "1001", "DEFAULT_PAGE_SIZE is 1001, but MAX_PAGE_SIZE is 1000"),

@@ -56,7 +56,7 @@ def test_a_name_or_role_that_is_none_is_refused_with_a_sentence(words: tuple[str
 
     assert made.returncode == 2
     assert made.stdout == ""
-    assert "usage: python -m local.token" in made.stderr
+    assert "usage: make token NAME=web-1 ROLE=write, or python -m local.token NAME ROLE" in made.stderr
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])

@@ -12,11 +12,10 @@ from handlers.openapi.operations import OPERATIONS, Operation, Shape, operation_
 from handlers.openapi.refusals import REFUSALS, Refusal, has_tokens, refusals_here, statuses_of
 from handlers.record import FlowRecord
 from handlers.settings import Settings
+from handlers.version import VERSION
 
 if TYPE_CHECKING:
     from handlers.routes import Route
-
-VERSION = "1.0.0"
 
 _TEXT: dict[str, Any] = {"type": "string"}
 HEADERS: dict[str, dict[str, Any]] = {
