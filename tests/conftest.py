@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from handlers.record import FlowStore
@@ -18,6 +19,9 @@ from tests.postgresql import PostgreSQL, postgresql
 
 _started = ExitStack()
 mark_log_records()
+# On a busy machine an example takes as long as it takes.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:

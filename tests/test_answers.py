@@ -328,7 +328,9 @@ flow = st.builds(
 )
 
 
-@examples(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@examples(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60
+)
 @given(st.lists(flow, max_size=12), st.sampled_from([("ndjson", "application/x-ndjson"), ("csv", "text/csv")]))
 def test_what_is_given_out_can_be_posted_again_and_doubles_every_sum(
     sum_store: SumStore, flows: list[dict[str, Any]], media: tuple[str, str]

@@ -249,7 +249,7 @@ flows = st.builds(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(flows, max_size=12), st.sampled_from([b"", b" ", b"\n"]))
 def test_a_body_read_in_parts_is_read_as_the_whole(
     small_parts: None, batch: list[dict[str, Any]], space: bytes

@@ -84,7 +84,9 @@ json_values = st.recursive(
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_several_members_that_are_anything_at_once_are_answered(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(KINDS))
     asked: Any = event(name)

@@ -206,7 +206,9 @@ bodies = st.one_of(
 )
 
 
-@examples(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=500)
+@examples(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=500
+)
 @given(bodies)
 def test_no_body_whatever_is_a_fault_of_the_server(post: Ask, body: bytes) -> None:
     response = post(body)
@@ -216,7 +218,9 @@ def test_no_body_whatever_is_a_fault_of_the_server(post: Ask, body: bytes) -> No
     assert response.status == 201 or (told["status_code"] == response.status and told["error_message"])
 
 
-@examples(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@examples(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=300
+)
 @given(st.text(max_size=60) | st.from_regex(r"(hour|page|size|x)=[0-9%&;=+a-f]*(&(page|size)=[0-9]*)?", fullmatch=True))
 def test_no_query_whatever_is_a_fault_of_the_server(get: Ask, query: str) -> None:
     assert get(query).status in (200, 422)

@@ -196,7 +196,9 @@ flows = st.lists(
 )
 
 
-@examples(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@examples(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60
+)
 @given(flows)
 def test_every_format_gives_the_same_sums(post: Ask, sum_store: SumStore, flows: list[dict[str, Any]]) -> None:
     read = []
@@ -212,7 +214,9 @@ def test_every_format_gives_the_same_sums(post: Ask, sum_store: SumStore, flows:
     assert read[0] == read[1] == read[2]
 
 
-@examples(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@examples(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=200
+)
 @given(st.one_of(st.binary(max_size=200), st.text(alphabet=HEADER + '",\r\n{}[]:1 ', max_size=300).map(str.encode)))
 def test_no_bytes_get_a_5xx(post: Ask, body: bytes) -> None:
     for media in (LINES, TABLE):

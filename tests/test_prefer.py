@@ -142,7 +142,9 @@ elements = st.one_of(
 )
 
 
-@examples(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@examples(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60
+)
 @given(st.lists(elements, max_size=10))
 def test_accepted_and_refused_are_all_and_the_refused_are_those_that_are_refused_alone(post: Ask, flows: Any) -> None:
     told = from_json(post(flows).body)

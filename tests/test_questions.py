@@ -126,7 +126,9 @@ def questions(draw: st.DrawFn) -> Question:
     )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(flow_sums, st.lists(questions(), min_size=3, max_size=8))
 def test_every_question_is_answered_exactly(sum_store: SumStore, flows: list[FlowSum], asked: list[Question]) -> None:
     sum_store.clear()
@@ -153,7 +155,9 @@ def test_a_question_of_as_many_hours_and_names_as_there_may_be_is_answered(sum_s
             assert sum_store.ask(asked) == model(flows, asked)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(flow_sums, st.lists(questions(), min_size=3, max_size=8))
 def test_what_is_left_of_the_first_rows_is_the_rest(
     sum_store: SumStore, flows: list[FlowSum], asked: list[Question]
@@ -165,7 +169,9 @@ def test_what_is_left_of_the_first_rows_is_the_rest(
         assert sum_store.ask(question) == model(flows, question)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(flow_sums, st.lists(questions(), min_size=3, max_size=8))
 def test_a_stream_gives_all_the_rows_in_order(sum_store: SumStore, flows: list[FlowSum], asked: list[Question]) -> None:
     sum_store.clear()
@@ -177,7 +183,9 @@ def test_a_stream_gives_all_the_rows_in_order(sum_store: SumStore, flows: list[F
         assert {type(value) for row in streamed for value in row} <= {str, int}
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(flow_sums, questions(), st.integers(1, 5))
 def test_a_walk_from_row_to_row_meets_each_once(
     sum_store: SumStore, flows: list[FlowSum], question: Question, limit: int

@@ -129,7 +129,9 @@ def test_deliveries_outlive_their_sums(sum_store: SumStore) -> None:
     assert sum_store.find("", "key-1") == make_delivery()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.dictionaries(st.integers(0, 9) | st.just(MAX_INTEGER), st.integers(1, 25)), st.integers(0, 10))
 def test_what_is_left_is_exactly_the_hours_from_the_one_named_on(
     sum_store: SumStore, hours: dict[int, int], before: int

@@ -246,7 +246,9 @@ def cut(records: Sequence[FlowRecord], places: Sequence[int]) -> list[Sequence[F
     return [records[start:end] for start, end in zip([0, *ends], [*ends, len(records)], strict=True)]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60
+)
 @given(st.lists(records, max_size=40), st.lists(st.integers(0, 40), max_size=6), st.randoms(use_true_random=False))
 def test_any_way_of_cutting_and_ordering_batches_gives_the_same_sums(
     fresh_store: Callable[[], FlowStore], batch: list[FlowRecord], places: list[int], rng: random.Random

@@ -209,7 +209,9 @@ def emptied(store: FlowStore, sum_store: SumStore) -> Callable[[], FlowStore]:
     return clear
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60
+)
 @given(steps)
 def test_after_any_steps_the_totals_are_those_of_the_sums_and_a_version_is_of_one_content(
     emptied: Callable[[], FlowStore],
