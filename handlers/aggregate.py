@@ -44,8 +44,11 @@ def aggregate(records: Iterable[FlowRecord]) -> list[FlowSum]:
 
 def _rows(hour: int, sums: dict[str, _Sum]) -> list[FlowSum]:
     rows = []
-    for names in sorted(sums):
+    names_left = sorted(sums, reverse=True)
+    # Names are taken out as they go into rows, so that they are not in memory twice.
+    while names_left:
+        names = names_left.pop()
+        found = sums.pop(names)
         src_app, dest_app, vpc_id = names.split("\0")
-        found = sums[names]
         rows.append((hour, src_app, dest_app, vpc_id, found.records, found.bytes_rx, found.bytes_tx))
     return rows

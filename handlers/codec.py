@@ -1,13 +1,12 @@
 """Flow records <-> bytes: an array of flow objects in, answers out."""
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from handlers.batch import Batch, BatchAccepted, BatchSifted
-from handlers.record import FlowRecord, well_named
+from handlers.batch import Batch, BatchAccepted, BatchSifted, Piece
+from handlers.record import MAX_RECORD_BYTES, FlowRecord, well_named
 
 if TYPE_CHECKING:
     from handlers.question import HourPage
@@ -16,7 +15,8 @@ _BATCH = msgspec.json.Decoder(list[FlowRecord])
 _ENCODER = msgspec.json.Encoder()
 
 _REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-_PART = 1 << 18
+_PART = MAX_RECORD_BYTES
+"""Bytes decoded at a time. A longer record fits into no part, and so is found where it is read by itself."""
 
 
 class AggregatedFlow(msgspec.Struct):
@@ -50,73 +50,49 @@ def flow_page(found: "HourPage", page: int, size: int) -> FlowPage:
     return FlowPage(items, found.total, page, size)
 
 
-def decode(body: bytes, max_flows: int) -> Iterator[FlowRecord]:
-    """Read a JSON array of flow objects, a part at a time.
+def decode(body: bytes, max_flows: int, lenient: bool = False) -> Batch:
+    """Read a JSON array of flow objects, a part at a time, while the batch's records are taken.
 
-    Raises RequestError (422), possibly after some records, that names each bad record and member, or only the first
-    where the array holds more than ``max_flows`` elements: naming all of a hostile 12 MB would take 500 MB. Unknown
-    members are ignored; of a repeated member the last counts (RFC 8259 leaves it open).
+    Unknown members are ignored; of a repeated member the last counts (RFC 8259 leaves it open).
     """
-    return chain.from_iterable(_decode_parts(body, max_flows))
+    return Batch(_pieces(body), max_flows, lenient)
 
 
-def decode_leniently(body: bytes, max_flows: int) -> Batch:
-    """Read a JSON array of flow objects, leaving out those that are bad.
-
-    Raises RequestError 422 where the body is no JSON array, 406 where it holds more than ``max_flows`` elements.
-    """
-    _is_suspect(body)
-    return _decode_whole(body, max_flows, lenient=True)
-
-
-def _decode_parts(body: bytes, max_flows: int) -> Iterator[list[FlowRecord]]:
-    suspect = _is_suspect(body)
-    done = 0
-    for part in _parts(body):
-        try:
-            records = _BATCH.decode(part)
-        except _REFUSALS:
-            records = []
-        if not records or (suspect and not all(map(well_named, records))):
-            yield list(_decode_whole(body, max_flows).records)[done:]
-            return
-        done += len(records)
-        yield records
-
-
-def _parts(body: bytes) -> Iterator[bytes]:
+def _pieces(body: bytes) -> Iterator[Piece]:
     """Cut an array of objects into smaller ones: fresh records then stay in the processor's cache until summed.
 
     A cut is made where an object ends before a comma. Where that is within a string or a member, the part before it
     is no JSON, since what it leaves open is not closed; where it is before a stray comma, a later part is empty or
-    no JSON. So when every part is an array of at least one, the whole is that of them all.
+    no JSON. So when every part is an array of at least one, the whole is that of them all. A part that is none is read
+    element by element.
     """
-    view = memoryview(body)
-    start = 0
-    while (end := body.rfind(b"},", start, start + _PART) + 1) and len(body) - start > _PART:
-        yield b"".join((b"[" if start else b"", view[start:end], b"]"))
-        start = end + 1
-    yield b"[" + body[start:] if start else body
-
-
-def _is_suspect(body: bytes) -> bool:
-    """Tell whether a body may hold what the types do not rule out. Raises RequestError (422) where it is no UTF-8."""
-    suspect = b"\\u" in body or not body.isascii()
-    if suspect:
+    if not body.isascii():
         # Imported where it is needed, as below: a cold start of a function is a third more than its libraries.
         from handlers.diagnose import check_utf8
 
         check_utf8(body)
-    return suspect
+    view = memoryview(body)
+    start = 0
+    while start < len(body) or not start:
+        last = len(body) - start <= _PART
+        end = len(body) if last else body.rfind(b"},", start, start + _PART) + 1
+        records = _decode_part(b"".join((b"[" if start else b"", view[start:end], b"" if last else b"]")))
+        if records or (records == [] and last and not start):
+            yield records
+            start = end + 1
+        else:
+            from handlers.diagnose import read_elements
+
+            start = yield from read_elements(body, start, end or start + _PART)
 
 
-def _decode_whole(body: bytes, max_flows: int, *, lenient: bool = False) -> Batch:
+def _decode_part(part: bytes) -> Sequence[FlowRecord] | None:
+    """Read an array of good records, or return None where anything in it is not."""
     try:
-        records = _BATCH.decode(body)
+        records = _BATCH.decode(part)
     except _REFUSALS:
-        records = None
-    if records is not None and all(map(well_named, records)):
-        return Batch(records, lenient)
-    from handlers.diagnose import look_again
-
-    return look_again(body, max_flows, lenient=lenient)
+        return None
+    # What the types do not rule out is only in a part that looks like this.
+    if (b"\\u" in part or not part.isascii()) and not all(map(well_named, records)):
+        return None
+    return records

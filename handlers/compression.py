@@ -12,6 +12,10 @@ _ZSTD_WINDOW = 8 << 20
 """Bytes of history that a body may ask to be kept in memory: RFC 9659."""
 _ZSTD_INPUT = 256
 """Bytes unpacked at a time. They become 8 MB at most, and zstandard gives out all at once."""
+_GZIP_INPUT = 4_096
+"""Bytes unpacked at a time. What a member leaves of them is copied, and there may be a member for each 20 bytes."""
+_MEASURED = 1 << 16
+"""Bytes of output at a time while a body is only measured."""
 
 
 def unpack(request: Request, limit: int) -> bytes:
@@ -30,6 +34,29 @@ def unpack(request: Request, limit: int) -> bytes:
     if len(request.body) > limit:
         raise _too_long(limit)
     return request.body if unpacker is None else _joined(unpacker(request.body), limit)
+
+
+def unpacks_beyond(body: bytes, encoding: str, length: int) -> bool:
+    """Tell whether a body would be longer than so many bytes once it is unpacked; no more of it than that is.
+
+    A body that is broken counts about as far as it can be unpacked, and one whose encoding is not known as it is.
+    """
+    size = 0
+    try:
+        for part in _measured(body, encoding.strip().lower()):
+            size += len(part)
+            if size > length:
+                return True
+    except RequestError:
+        pass
+    return False
+
+
+def _measured(body: bytes, encoding: str) -> Iterator[bytes]:
+    if encoding != "zstd":
+        unpacker = _UNPACKERS.get(encoding)
+        return iter((body,)) if unpacker is None else unpacker(body)
+    return _read_zstd(body)
 
 
 def pack(parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -51,7 +78,8 @@ def _joined(parts: Iterator[bytes], limit: int) -> bytes:
         size += len(part)
         if size > limit:
             raise _too_long(limit)
-        taken.append(part)
+        if part:
+            taken.append(part)
     return b"".join(taken)
 
 
@@ -70,21 +98,21 @@ def _gunzip(body: bytes) -> Iterator[bytes]:
     # Not with the module: a function's cold start seldom needs it.
     import zlib
 
-    rest = body
-    while True:
-        member = zlib.decompressobj(_GZIP_WINDOW)
-        try:
-            while not member.eof:
-                part = member.decompress(rest, _STEP)
-                rest = member.unconsumed_tail
-                if not part and not rest and not member.eof:
-                    raise _broken("gzip")
-                yield part
-        except zlib.error:
-            raise _broken("gzip") from None
-        rest = member.unused_data
-        if not rest:
-            return
+    view = memoryview(body)
+    member = zlib.decompressobj(_GZIP_WINDOW)
+    place = 0
+    try:
+        while not member.eof or place < len(view):
+            if member.eof:
+                member = zlib.decompressobj(_GZIP_WINDOW)
+            taken = view[place : place + _GZIP_INPUT]
+            part = member.decompress(taken, _STEP)
+            place += len(taken) - len(member.unconsumed_tail) - len(member.unused_data)
+            if not part and place == len(view) and not member.eof:
+                raise _broken("gzip")
+            yield part
+    except zlib.error:
+        raise _broken("gzip") from None
 
 
 def _unzstd(body: bytes) -> Iterator[bytes]:
@@ -93,17 +121,31 @@ def _unzstd(body: bytes) -> Iterator[bytes]:
     import zstandard
 
     unpacker = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-    rest = memoryview(body)
+    view = memoryview(body)
+    place = 0
     try:
-        while rest:
+        while place < len(view):
             frame = unpacker.decompressobj()
             while not frame.eof:
-                if not rest:
+                if place == len(view):
                     raise _broken("zstd")
-                yield frame.decompress(rest[:_ZSTD_INPUT])
-                rest = rest[_ZSTD_INPUT:]
-            if frame.unused_data:
-                rest = memoryview(frame.unused_data + bytes(rest))
+                taken = view[place : place + _ZSTD_INPUT]
+                yield frame.decompress(taken)
+                place += len(taken)
+            place -= len(frame.unused_data)
+    except zstandard.ZstdError:
+        raise _broken("zstd") from None
+
+
+def _read_zstd(body: bytes) -> Iterator[bytes]:
+    """Unpack as above, but never more than was asked for at once, and without an error where a frame is cut short."""
+    import zstandard
+
+    unpacker = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    reader = unpacker.stream_reader(body, read_across_frames=True)
+    try:
+        while part := reader.read(_MEASURED):
+            yield part
     except zstandard.ZstdError:
         raise _broken("zstd") from None
 

@@ -1,73 +1,32 @@
-"""A second look at a batch that was refused as a whole: which record, which member, and why."""
+"""A second look at what was refused as a whole: which record, which member, and why."""
 
 import codecs
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+import re
+from collections.abc import Generator
+from typing import Any
 
 import msgspec
 
-from handlers.batch import Batch
-from handlers.record import MAX_NAMES_BYTES, FlowRecord, well_named
-from handlers.web import MAX_ERRORS_TOLD, TOO_MANY, Fault, RequestError, invalid
+from handlers.batch import Bad, Piece
+from handlers.record import MAX_NAMES_BYTES, MAX_RECORD_BYTES, FlowRecord, well_named
+from handlers.web import Fault, RequestError, invalid
 
 _RECORD = msgspec.json.Decoder(FlowRecord)
 _SYNTAX = msgspec.json.Decoder(msgspec.Raw)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MEMBER = {field.name: msgspec.json.Decoder(field.type) for field in msgspec.structs.fields(FlowRecord)}
 
-_ARRAY_END = ord("]")
 _UTF8_STEP = 1 << 20
+_SPACE = re.compile(rb"[ \t\n\r]*")
+_SPACE_STEP = 1 << 16
+_BYTE = re.compile(r"(?<=\(byte )\d+(?=\)$)")
 _NAMES_TOO_LONG = f"src_app, dest_app and vpc_id together take more than {MAX_NAMES_BYTES} bytes of UTF-8"
+# What msgspec says where a text ends too early, and where it goes on after a value.
+_TRUNCATED = "Input data was truncated"
+_TRAILING = "trailing characters"
 
-
-class Found(NamedTuple):
-    """What a place of a batch holds: a record, or what is wrong with it; and its line, where the batch has lines."""
-
-    what: "FlowRecord | list[Fault]"
-    line: int | None = None
-
-
-def look_again(body: bytes, max_flows: int, *, lenient: bool = False) -> Batch:
-    """Read a batch that failed as a whole record by record, to name everything that is wrong with it, or leave it out.
-
-    It may yet be good: a repeated member whose last value alone is valid fails only the typed decoder.
-    """
-    check_utf8(body)
-    try:
-        _SYNTAX.decode(body)
-        return sifted_batch((Found(read_record(element)) for element in _elements(body)), max_flows, lenient)
-    except RecursionError:
-        raise _malformed("JSON is nested too deeply") from None
-    except msgspec.DecodeError as error:
-        raise _malformed(str(error)) from None
-
-
-def sifted_batch(found: Iterable[Found], max_flows: int, lenient: bool) -> Batch:
-    """Make a batch of the good records; refuse it because of the bad ones, or leave them out where that is preferred.
-
-    Raises RequestError: 422 that names each bad record and member, or only the first where there are more than
-    ``max_flows``; 406 where there are as many and bad ones may be left out.
-    """
-    records: list[FlowRecord] = []
-    faults: list[Fault] = []
-    total = refused = 0
-    for index, (what, line) in enumerate(found):
-        if isinstance(what, FlowRecord):
-            # One more than may be is enough for the handler to see that there are too many.
-            records += [what] if len(records) <= max_flows else []
-        else:
-            total += len(what)
-            refused += 1
-            room = MAX_ERRORS_TOLD - len(faults)
-            faults += [Fault(("body", index, *fault.loc), fault.msg, line) for fault in what[:room]]
-        if lenient and index >= max_flows:
-            raise RequestError(406, TOO_MANY)
-        if faults and index >= max_flows:
-            note = f"; the batch holds more than {max_flows} elements, so only the first error is told"
-            raise invalid(faults[:1], 1, note)
-    if faults and not lenient:
-        raise invalid(faults, total)
-    return Batch(records, lenient, refused, faults, total)
+TOO_LONG = Fault((), f"Longer than {MAX_RECORD_BYTES} bytes")
+"""What is wrong with a record that is not parsed: no valid one needs as many."""
 
 
 def check_utf8(body: bytes) -> None:
@@ -81,34 +40,93 @@ def check_utf8(body: bytes) -> None:
         raise _malformed("JSON must be UTF-8, and this is not") from None
 
 
-def _malformed(message: str) -> RequestError:
-    return invalid([Fault(("body",), message)], 1)
+def read_elements(body: bytes, start: int, until: int) -> Generator[Piece, None, int]:
+    """Read an array's elements one by one: the next one, and all that begin before ``until``.
 
-
-def _elements(body: bytes) -> Iterator[memoryview]:
-    """Cut an array, known to be well-formed JSON and not empty, into its elements, building none of what they hold."""
-    start = len(body) - len(body.lstrip())
-    if body[start : start + 1] != b"[":
-        raise _malformed("Expected an array of flow objects")
-    view = memoryview(body)
-    while view[start] != _ARRAY_END:
-        start += 1
-        end = start + _value_end(view[start:])
-        yield view[start:end]
-        start = end
-
-
-def _value_end(text: memoryview) -> int:
-    """Find where the first JSON value of a text ends: where msgspec says that something follows it.
-
-    json's scanner could tell too, but builds the value, and 64 MiB of ``[],[],[]`` in it take 1.4 GB.
+    ``start`` is where an element begins, or 0, where the array does. Returns where the next element begins, or the
+    body's length where the array has ended. Raises RequestError (422) where it is no array, or no JSON.
     """
+    place = _skip(body, start) if start else _first(body)
+    if place == len(body):
+        return place
+    while True:
+        end = _value_end(body, place)
+        if end is None:
+            yield Bad((TOO_LONG,), endless=True)
+            return len(body)
+        what = read_record(memoryview(body)[place:end])
+        yield [what] if isinstance(what, FlowRecord) else Bad(what)
+        place = _skip(body, end)
+        if body.startswith(b"]", place):
+            return _array_end(body, place + 1)
+        if not body.startswith(b",", place):
+            raise _malformed(f"JSON is malformed: expected ',' or ']' (byte {place})")
+        place = _begin(body, place + 1)
+        if place >= until:
+            return place
+
+
+def _first(body: bytes) -> int:
+    """Find where an array's first element begins; for one without any, the body's length."""
+    place = _skip(body, 0)
+    if not body.startswith(b"[", place):
+        if len(body) <= MAX_RECORD_BYTES:
+            _value_end(body, place)
+        raise _malformed("Expected an array of flow objects")
+    place = _begin(body, place + 1)
+    return _array_end(body, place + 1) if body.startswith(b"]", place) else place
+
+
+def _begin(body: bytes, place: int) -> int:
+    """Find where the next element begins, after what says that there may be one."""
+    place = _skip(body, place)
+    if place == len(body):
+        raise _malformed(_TRUNCATED)
+    return place
+
+
+def _array_end(body: bytes, place: int) -> int:
+    place = _skip(body, place)
+    if place < len(body):
+        raise _malformed(f"JSON is malformed: trailing characters (byte {place})")
+    return place
+
+
+def _skip(body: bytes, place: int) -> int:
+    """Pass by white space, in steps: millions of blanks at once would keep every other thread waiting."""
+    while (found := _SPACE.match(body, place, place + _SPACE_STEP)) and found.end() - place == _SPACE_STEP:
+        place = found.end()
+    return found.end() if found else place
+
+
+def _value_end(body: bytes, place: int) -> int | None:
+    """Find where the JSON value that begins at a place ends, at the latest before what follows it.
+
+    None where it is longer than a record may be. It ends where msgspec says that something follows it: json's scanner
+    could tell too, but builds the value, and 64 MiB of ``[],[],[]`` in it take 1.4 GB.
+    """
+    text = memoryview(body)[place : place + MAX_RECORD_BYTES + 1]
+    more = len(body) - place > len(text)
     try:
         _SYNTAX.decode(text)
+    except RecursionError:
+        raise _malformed("JSON is nested too deeply") from None
     except msgspec.DecodeError as error:
-        # "trailing characters (byte 8)": one past the first character that does not belong.
-        return int(str(error).rpartition("byte ")[2].rstrip(")")) - 1
-    raise AssertionError("nothing follows an element, not even the end of its array")
+        message = str(error)
+        if _TRAILING in message:
+            # "(byte 8)": one past the first character that does not belong.
+            return place + int(message.rpartition("byte ")[2].rstrip(")")) - 1
+        if more and message == _TRUNCATED:
+            return None
+        raise _malformed(_BYTE.sub(lambda found: str(place + int(found[0])), message)) from None
+    if not more:
+        return len(body)
+    # It may go on: only before a blank it has surely ended.
+    return place + len(text) if text[-1] in b" \t\n\r" else None
+
+
+def _malformed(message: str) -> RequestError:
+    return invalid([Fault(("body",), message)], 1)
 
 
 def read_record(element: bytes | memoryview) -> FlowRecord | list[Fault]:

@@ -18,6 +18,12 @@ MAX_NAME_CHARACTERS = 255
 MAX_NAMES_BYTES = 2_600
 """Bytes of UTF-8 that the three names of a key may take together: a PostgreSQL index row ends at 2,704 bytes."""
 
+MAX_RECORD_BYTES = 65_536
+"""Bytes that one record may take in a body: what is longer is refused before it is parsed.
+
+A record's own names take 2,600, or 15,600 with every character escaped; the rest is room for members that are ignored.
+"""
+
 # A pattern that msgspec checks itself takes 2.5 times the time of all the rest; this one is only told.
 Name = Annotated[
     str,

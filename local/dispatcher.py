@@ -6,17 +6,24 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from handlers.compression import unpacks_beyond
 from handlers.routes import ROUTES
 
 if TYPE_CHECKING:
-    from local.channel import Channel
+    from local.channel import Channel, _Parser
 
-LARGE_BODY = 1 << 20
-"""Bytes from which a POST is large: what it takes in memory is many times that."""
+LARGE_BODY = 1 << 18
+"""Bytes, unpacked, from which a POST is large: what it takes in memory is about seven times that."""
 
 LARGE_AT_ONCE = 4
-PACKED = 32
-"""How many times longer than it is a packed body is taken for."""
+LARGE_BYTES = 1 << 25
+"""Bytes, unpacked, of the large POSTs worked on at once; one that is longer, or whose length is not known, is alone."""
+
+TABLE_WEIGHT = 8
+"""How many times longer than it is a CSV body counts: its rows are as many records as so much JSON."""
+
+SMALL_BODY = LARGE_BODY // TABLE_WEIGHT
+"""Bytes up to which a POST is not large, whatever its type."""
 
 SPARE = 4
 """The least number of threads that POSTs cannot have."""
@@ -41,19 +48,25 @@ def others_at_once(threads: int) -> int:
 class _Lane:
     """Requests of one kind: at most so many are worked on at once, the others wait without a thread."""
 
-    __slots__ = ("behind", "busy", "freed", "held", "most", "name", "patience", "room", "waiting")
+    __slots__ = ("behind", "busy", "freed", "held", "most", "name", "patience", "room", "used", "waiting")
 
     def __init__(self, name: str, most: int, room: float, patience: float = PATIENCE_SECONDS) -> None:
         self.name = name
         self.most = most
         self.room = room
         self.patience = patience
+        # Bytes of the large requests that are worked on; others count none.
+        self.used = 0
         # Threads of it, also those on their way to a request; and requests of it, waiting and worked on.
         self.busy = self.held = 0
         self.behind = False
         # When one that waited last had its turn.
         self.freed = 0.0
-        self.waiting: deque[tuple[Channel, float]] = deque()
+        self.waiting: deque[tuple[Channel, float, int]] = deque()
+
+    def fits(self) -> bool:
+        """Tell whether the request that waits first may be worked on beside the others, as far as memory goes."""
+        return not self.used or self.used + self.waiting[0][2] <= LARGE_BYTES
 
     def give_up(self, now: float) -> "list[Channel]":
         """Take out those that have waited too long: all of them, when no thread at all comes free."""
@@ -72,6 +85,7 @@ class _Worker(threading.Thread):
     def __init__(self, dispatcher: "Dispatcher", number: int) -> None:
         super().__init__(name=f"request-{number}", daemon=True)
         self.lane: _Lane
+        self.used = 0
         self.turn = threading.Lock()
         self.turn.acquire()
         self._dispatcher = dispatcher
@@ -83,9 +97,10 @@ class _Worker(threading.Thread):
             channel, done = self._dispatcher.next_for(self, done), 0
             if channel is None:
                 self.turn.acquire()
-            else:
+                continue
+            if not self._dispatcher.moved(channel, self.lane):
                 _serve(channel)
-                done = 1
+            done = 1
 
 
 class Dispatcher:
@@ -115,19 +130,24 @@ class Dispatcher:
 
     def add_task(self, channel: "Channel") -> None:
         """Have a connection's first request answered: now, when a thread comes free, or by a refusal."""
-        lane = self._lane_of(channel)
+        self._add(channel, *self._lane_of(channel))
+
+    def _add(self, channel: "Channel", lane: _Lane, size: int) -> None:
         with self._lock:
             free = lane.busy < lane.most
             if not (free or self._draining) and (lane.behind or lane.held >= lane.most + lane.room):
                 self._refused.append(channel)
                 return
             lane.held += 1
-            lane.waiting.append((channel, time.monotonic()))
-            if free:
-                lane.busy += 1
-                worker = self._idle.pop()
-                worker.lane = lane
-                worker.turn.release()
+            lane.waiting.append((channel, time.monotonic(), size))
+            if free and lane.fits():
+                self._wake(lane)
+
+    def _wake(self, lane: _Lane) -> None:
+        lane.busy += 1
+        worker = self._idle.pop()
+        worker.lane = lane
+        worker.turn.release()
 
     def next_for(self, worker: _Worker, done: int) -> "Channel | None":
         """Take the next request of a worker's lane, ``done`` with one or none; without one it is idle from here on."""
@@ -135,15 +155,36 @@ class Dispatcher:
         with self._lock:
             lane.behind = False
             lane.held -= done
-            if lane.waiting:
-                channel, _ = lane.waiting.popleft()
+            lane.used -= worker.used
+            worker.used = 0
+            if lane.waiting and lane.fits():
+                channel, _, worker.used = lane.waiting.popleft()
+                lane.used += worker.used
                 if lane.waiting:
                     # The others' patience begins anew.
                     lane.freed = time.monotonic()
+                    # One large request may have made room for several.
+                    if worker.used and lane.busy < lane.most and lane.fits():
+                        self._wake(lane)
                 return channel
             lane.busy -= 1
             self._idle.append(worker)
             return None
+
+    def moved(self, channel: "Channel", lane: _Lane) -> bool:
+        """Let a packed POST wait for its turn among the large ones, where it turns out to be one."""
+        request = channel.requests[0]
+        if lane is not self._posts or "CONTENT_ENCODING" not in request.headers:
+            return False
+        stream = request.get_body_stream()
+        body = stream.read()
+        stream.seek(0)
+        if not unpacks_beyond(body, request.headers["CONTENT_ENCODING"], LARGE_BODY // _weight(request)):
+            return False
+        self._add(channel, self._large, LARGE_BYTES)
+        # It may have been refused, which the server's loop is to see.
+        channel.server.pull_trigger()
+        return True
 
     def answer_refused(self) -> None:
         """Answer what has been refused; for the server's loop, after each of its turns."""
@@ -169,7 +210,7 @@ class Dispatcher:
         """End the threads, waiting a while for those that are busy, and drop what waits."""
         with self._lock:
             self.ended = True
-            left = [channel for lane in self._lanes for channel, _ in lane.waiting]
+            left = [channel for lane in self._lanes for channel, *_ in lane.waiting]
             for lane in self._lanes:
                 lane.waiting.clear()
             for worker in self._idle:
@@ -180,14 +221,21 @@ class Dispatcher:
         for worker in self._workers:
             worker.join(max(0.0, deadline - time.monotonic()))
 
-    def _lane_of(self, channel: "Channel") -> _Lane:
+    def _lane_of(self, channel: "Channel") -> tuple[_Lane, int]:
+        """Choose a request's lane, and say how many bytes of its memory it takes; a packed one may yet be moved."""
         request = channel.requests[0]
         if request.command != "POST" or request.error is not None:
-            return self._open if request.path in OPEN_PATHS else self._others
-        length = request.body_bytes_received
-        if "CONTENT_ENCODING" in request.headers:
-            length *= PACKED
-        return self._posts if length <= LARGE_BODY else self._large
+            return (self._open if request.path in OPEN_PATHS else self._others), 0
+        if request.body_bytes_received <= SMALL_BODY:
+            return self._posts, 0
+        size = request.body_bytes_received * _weight(request)
+        if size <= LARGE_BODY:
+            return self._posts, 0
+        return self._large, LARGE_BYTES if "CONTENT_ENCODING" in request.headers else size
+
+
+def _weight(request: "_Parser") -> int:
+    return TABLE_WEIGHT if request.headers.get("CONTENT_TYPE", "").lower().startswith("text/csv") else 1
 
 
 def _serve(channel: "Channel") -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from handlers import codec
 from handlers.codec import decode
-from handlers.record import MAX_INTEGER, FlowRecord
+from handlers.record import MAX_INTEGER, MAX_RECORD_BYTES, FlowRecord
 from handlers.web import RequestError
 from tests.factories import SAMPLE, make_flow, make_record, to_json
 
@@ -18,7 +18,7 @@ MAX_FLOWS = 1_000
 
 
 def read(body: bytes, max_flows: int) -> list[FlowRecord]:
-    return list(decode(body, max_flows))
+    return list(decode(body, max_flows).records)
 
 
 def refusal(body: bytes, max_flows: int = MAX_FLOWS) -> dict[str, Any]:
@@ -216,10 +216,10 @@ def test_what_is_not_an_array_is_one_error_of_the_body(body: bytes) -> None:
 
 
 def test_bad_utf8_in_an_ignored_member_is_refused_wherever_it_stands() -> None:
-    padding = "x" * 3_000_000
-    good = to_json([make_flow(extra=padding + "é")])
+    padding = make_flow(extra="x" * 30_000)
+    good = to_json([*[padding] * 100, make_flow(extra="é")])
 
-    assert len(read(good, MAX_FLOWS)) == 1
+    assert len(read(good, MAX_FLOWS)) == 101
     assert locations(good.replace("é".encode(), b"\xc3")) == [("body",)]
 
 
@@ -272,4 +272,56 @@ def test_what_is_no_array_as_a_whole_is_none_in_parts(small_parts: None, tail: b
 def test_the_parts_of_a_body_are_as_many_as_its_length_asks_for(small_parts: None) -> None:
     body = to_json([make_flow()] * 20)
 
-    assert len(list(codec._parts(body))) == 10
+    assert len(list(codec._pieces(body))) == 10
+
+
+def padded(length: int) -> bytes:
+    """Make a good record of so many bytes."""
+    record = to_json(make_flow(x=""))
+    return record.replace(b'"x":""', b'"x":"' + b"a" * (length - len(record)) + b'"')
+
+
+@pytest.mark.parametrize("before", [0, 1, 700])
+def test_a_record_of_64_kib_is_taken_wherever_it_stands(before: int) -> None:
+    for after in (0, 1, 700):
+        body = b"[" + b", ".join([*[padded(120)] * before, padded(MAX_RECORD_BYTES), *[padded(120)] * after]) + b"]"
+
+        assert len(read(body, MAX_FLOWS * 2)) == before + 1 + after
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+@pytest.mark.parametrize(
+    "long",
+    [
+        padded(MAX_RECORD_BYTES + 1),
+        padded(300_000),
+        b'"' + b"a" * 100_000 + b'"',
+        b"9" * 100_000,
+        b"{" + b",".join(b'"%d":1' % number for number in range(9_000)) + b"}",
+        b'{"' + b"\\u0041" * 20_000 + b'":1}',
+    ],
+)
+def test_a_longer_one_is_refused_by_its_place_and_nothing_after_it_is_read(long: bytes, lenient: bool) -> None:
+    body = b"[" + padded(200) + b',{"hour":1},' + long + b",1]"
+
+    with pytest.raises(RequestError) as caught:
+        list(decode(body, MAX_FLOWS, lenient).records)
+
+    assert caught.value.status == 422
+    assert caught.value.members["errors"][-1] == {"loc": ("body", 2), "msg": "Longer than 65536 bytes"}
+    assert caught.value.members["errors_total"] == 6
+
+
+def test_millions_of_blanks_are_no_record() -> None:
+    blanks = b" " * 1_000_000
+
+    assert read(blanks + b"[" + blanks + b"]" + blanks, MAX_FLOWS) == []
+    assert len(read(b"[" + blanks + to_json(make_flow()) + blanks + b"," + blanks + padded(200) + b"]", 9)) == 2
+    assert locations(blanks) == locations(b"[" + blanks) == [("body",)]
+
+
+def test_malformed_json_is_told_by_its_byte_in_the_body() -> None:
+    body = b"[" + b",".join([padded(1_000)] * 300) + b",nonsense]"
+
+    with pytest.raises(RequestError, match=rf"byte {body.index(b'nonsense') + 1}\)"):
+        read(body, MAX_FLOWS)

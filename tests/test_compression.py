@@ -3,6 +3,7 @@
 import gzip
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.compression import unpack
+from handlers.compression import unpack, unpacks_beyond
 from handlers.record import FlowStore
 from handlers.settings import Settings
 from handlers.web import Request, RequestError
@@ -100,6 +101,35 @@ def test_a_frame_that_wants_much_memory_is_refused() -> None:
     assert status(packed, "zstd", 1 << 30) == 422
 
 
+@pytest.mark.parametrize("encoding", ["", "gzip", "zstd"])
+@given(bodies=st.lists(st.binary(max_size=200), max_size=4), more=st.integers(-2, 2))
+def test_whether_it_unpacks_to_more_is_told_without_unpacking_it_all(
+    encoding: str, bodies: list[bytes], more: int
+) -> None:
+    packed = b"".join(PACKERS.get(encoding, bytes)(body) for body in bodies)
+    length = sum(map(len, bodies))
+
+    assert unpacks_beyond(packed, encoding, max(0, length - more)) is (length > max(0, length - more))
+
+
+@pytest.mark.parametrize("encoding", PACKERS)
+def test_a_broken_one_unpacks_to_what_there_is_of_it(encoding: str) -> None:
+    packed = PACKERS[encoding](bytes(1_000_000))
+
+    assert unpacks_beyond(packed + b"junk", encoding, 900_000)
+    assert not unpacks_beyond(b"junk", encoding, 0)
+
+
+@pytest.mark.parametrize("encoding", PACKERS)
+def test_a_hundred_thousand_members_take_no_longer_than_their_bytes(encoding: str) -> None:
+    pack = PACKERS[encoding]
+    started = time.process_time()
+
+    assert unpacked(pack(b"") * 100_000 + pack(b"x"), encoding, 4_000_000) == b"x"
+    # Copying what is left at each member took half a minute.
+    assert time.process_time() - started < 10
+
+
 BOMBS = """
 import gzip, sys, zlib, zstandard
 size, kind = 1 << 30, sys.argv[1]
@@ -108,7 +138,7 @@ sys.stdout.buffer.write(b"".join(packer.compress(bytes(1 << 24)) for _ in range(
 """
 STOP = """
 import resource, sys
-from handlers.compression import unpack
+from handlers.compression import unpack, unpacks_beyond
 from handlers.web import Request, RequestError
 bomb = sys.stdin.buffer.read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

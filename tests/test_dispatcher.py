@@ -1,6 +1,7 @@
 """A server that is behind, or kept waiting: what it refuses, what it answers meanwhile, what it takes all the same."""
 
 import contextlib
+import gzip
 import select
 import signal
 import socket
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
+import local.dispatcher
 import local.server
 from handlers.settings import Settings
-from local.dispatcher import LARGE_AT_ONCE, LARGE_BODY, PACKED, SPARE
+from local.dispatcher import LARGE_AT_ONCE, LARGE_BODY, SPARE, TABLE_WEIGHT
 from local.server import Server
 from tests.factories import make_flow, to_json
 from tests.process import SECONDS, Running, raw_post, read_all, running
@@ -228,37 +231,94 @@ def test_a_client_that_takes_no_answer_is_closed_all_the_same(monkeypatch: pytes
         assert not here._server.active_channels
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
-def test_large_posts_are_worked_on_a_few_at_a_time_and_small_ones_beside_them(packed: bool) -> None:
-    working: list[int] = []
-    full, over = threading.Semaphore(0), threading.Event()
+LARGE = {
+    "plain": (b" " * (LARGE_BODY + 1), (), LARGE_AT_ONCE),
+    "table": (b" " * (LARGE_BODY // TABLE_WEIGHT + 1), ("Content-Type: text/csv",), LARGE_AT_ONCE),
+    # How much these take is known once they are unpacked, so each is alone.
+    "gzip": (gzip.compress(b" " * (LARGE_BODY + 1)), ("Content-Encoding: gzip",), 1),
+    "zstd": (zstandard.ZstdCompressor().compress(b" " * (LARGE_BODY + 1)), ("Content-Encoding: zstd",), 1),
+    "packed table": (
+        gzip.compress(b" " * (LARGE_BODY // TABLE_WEIGHT + 1)),
+        ("Content-Encoding: gzip", "Content-Type: text/csv"),
+        1,
+    ),
+}
+PACKED_SMALL = (gzip.compress(b" " * LARGE_BODY), ("Content-Encoding: gzip",))
 
-    def hold(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if int(environ["CONTENT_LENGTH"]) > 10:
-            working.append(1)
-            full.release()
-            over.wait(SECONDS)
+
+class Held:
+    """An application that holds POSTs until ``over``, but those of two bytes, and tells how many it holds at once."""
+
+    def __init__(self) -> None:
+        self.working: list[int] = []
+        self.full, self.over = threading.Semaphore(0), threading.Event()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if int(environ["CONTENT_LENGTH"]) > 2:
+            self.working.append(1)
+            self.full.release()
+            self.over.wait(SECONDS)
+            self.working.pop()
         start_response("201 Created", [("Content-Length", "0")])
         return []
 
-    headers, length = (["Content-Encoding: gzip"], LARGE_BODY // PACKED + 1) if packed else ([], LARGE_BODY + 1)
-    with serving(hold) as here, ExitStack() as stack:
-        address = ("127.0.0.1", here.port)
-        large = [stack.enter_context(socket.create_connection(address, SECONDS)) for _ in range(2 * LARGE_AT_ONCE)]
-        for connection in large:
-            connection.sendall(raw_post(b" " * length, *headers))
-        for _ in range(LARGE_AT_ONCE):
-            assert full.acquire(timeout=SECONDS)
 
-        with socket.create_connection(address, SECONDS) as small:
-            small.sendall(raw_post(b"[]"))
-            beside = read_all(small)
-        at_once = len(working)
-        over.set()
+def send_all(here: Server, stack: ExitStack, posts: Iterable[tuple[bytes, tuple[str, ...]]]) -> list[socket.socket]:
+    """Send a POST over a connection each."""
+    opened = []
+    for body, headers in posts:
+        opened.append(stack.enter_context(socket.create_connection(("127.0.0.1", here.port), SECONDS)))
+        opened[-1].sendall(raw_post(body, *headers))
+    return opened
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_large_posts_are_worked_on_a_few_at_a_time_and_small_ones_beside_them(kind: str) -> None:
+    body, headers, most = LARGE[kind]
+    held = Held()
+    with serving(held) as here, ExitStack() as stack:
+        large = send_all(here, stack, [(body, headers)] * (2 * LARGE_AT_ONCE))
+        for _ in range(most):
+            assert held.full.acquire(timeout=SECONDS)
+
+        (small,) = send_all(here, stack, [(b"[]", ())])
+        beside = read_all(small)
+        at_once = len(held.working)
+        held.over.set()
 
         assert status_of(beside) == 201
-        assert at_once == LARGE_AT_ONCE
+        assert at_once == most
         assert [status_of(read_all(connection)) for connection in large] == [201] * len(large)
+
+
+def test_what_is_small_once_it_is_unpacked_waits_for_nothing_large() -> None:
+    held = Held()
+    with serving(held) as here, ExitStack() as stack:
+        opened = send_all(here, stack, [LARGE["gzip"][:2], *[PACKED_SMALL] * LARGE_AT_ONCE])
+
+        for _ in opened:
+            assert held.full.acquire(timeout=SECONDS)
+        held.over.set()
+
+        assert [status_of(read_all(connection)) for connection in opened] == [201] * len(opened)
+
+
+def test_large_posts_at_once_have_no_more_bytes_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local.dispatcher, "LARGE_BYTES", 4 * LARGE_BODY)
+    half, whole = b" " * (2 * LARGE_BODY), b" " * (5 * LARGE_BODY)
+    held = Held()
+    with serving(held) as here, ExitStack() as stack:
+        opened = send_all(here, stack, [(half, ()), (half, ())])
+        for _ in opened:
+            assert held.full.acquire(timeout=SECONDS)
+        opened += send_all(here, stack, [(whole, ()), (half, ()), (half, ())])
+        (small,) = send_all(here, stack, [(b"[]", ())])
+        assert status_of(read_all(small)) == 201
+        at_once = len(held.working)
+        held.over.set()
+
+        assert at_once == 2
+        assert [status_of(read_all(connection)) for connection in opened] == [201] * len(opened)
 
 
 def test_whether_it_is_alive_is_answered_while_every_other_thread_is_held() -> None:

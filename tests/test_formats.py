@@ -181,6 +181,57 @@ def test_the_good_ones_are_counted_where_that_is_preferred(post: Ask, sum_store:
     assert sum_store.read(1, 0, 10).sums[0][4] == 2
 
 
+def long_line(length: int) -> bytes:
+    record = to_json(make_flow(x=""))
+    return record.replace(b'"x":""', b'"x":"' + b"a" * (length - len(record)) + b'"')
+
+
+def test_a_line_over_64_kib_is_bad_whatever_it_holds(post: Ask) -> None:
+    good = to_json(make_flow())
+    lines = [good, long_line(65_537), b"", long_line(65_536), b"7" * 300_000, good]
+
+    refused, sifted = (post(b"\n".join(lines), LINES, prefer=prefer) for prefer in ("", "handling=lenient"))
+
+    told = [(["body", 1], "Longer than 65536 bytes", 2), (["body", 3], "Longer than 65536 bytes", 5)]
+    assert errors(refused) == errors(sifted) == told
+    assert (refused.status, from_json(sifted.body)["accepted"]) == (422, 3)
+
+
+@pytest.mark.parametrize(
+    "row", [b"x" * 65_527 + b",b,v,1,1,1", b"," * 65_537, b'"' + b"\n" * 65_537, b'"\n",' * 20_000]
+)
+def test_a_row_over_64_kib_refuses_its_table(post: Ask, row: bytes) -> None:
+    for prefer in ("", "handling=lenient"):
+        refused = post(HEADER.encode() + b"\na,b,v,1,1,1\n\n" + row, TABLE, prefer=prefer)
+
+        assert (refused.status, errors(refused)) == (422, [(["body"], "No CSV: a row is longer than 65536 bytes", 4)])
+
+
+def test_a_header_line_may_name_100_columns_and_no_more(post: Ask) -> None:
+    for columns, status in ((100, 201), (101, 422)):
+        more = columns - 6
+        body = HEADER.encode() + b"".join(b",c%d" % number for number in range(more)) + b"\na,b,v,1,1,1" + b"," * more
+        posted = post(body, TABLE)
+
+        assert posted.status == status
+    assert errors(posted) == [(["body"], "The header line names 101 columns, more than 100", 1)]
+
+
+def test_a_header_line_of_commas_is_refused_before_it_is_cut(post: Ask) -> None:
+    refused = post(b"," * 1_000_000, TABLE)
+
+    assert errors(refused) == [(["body"], "No CSV: a row is longer than 65536 bytes", 1)]
+
+
+def test_lines_are_counted_through_any_number_of_empty_ones(post: Ask) -> None:
+    empty = b"\n" * 100_000 + b"\r\n" * 50_000
+
+    refused = post(HEADER.encode() + b"\n" + empty + b"a,b,v,1,1,x\n" + empty + b"a,b,v,1,x,1", TABLE)
+    assert [line for *_, line in errors(refused)] == [150_002, 300_003]
+    refused = post(empty + b"7\n" + empty + b"8", LINES)
+    assert [line for *_, line in errors(refused)] == [150_001, 300_002]
+
+
 @pytest.mark.parametrize("media", ["application/jsonl", "text/plain", "text/csv; charset=latin1", "text/csv,text/csv"])
 def test_any_other_type_is_refused_with_what_there_is(post: Ask, media: str) -> None:
     refused = post(b"", media)

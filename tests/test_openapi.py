@@ -192,7 +192,7 @@ def test_a_flow_is_taken_if_and_only_if_its_schema_says_so(changes: dict[str, An
 
     flow = {name: value for name, value in make_flow(**changes).items() if name not in missing}
     try:
-        taken = len(list(decode(to_json([flow]), 1)))
+        taken = len(list(decode(to_json([flow]), 1).records))
     except RequestError:
         taken = 0
 

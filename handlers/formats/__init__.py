@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from handlers.batch import Batch
-from handlers.codec import decode, decode_leniently
+from handlers.codec import decode
 from handlers.web import Request, RequestError
 
 JSON = "application/json"
@@ -14,7 +14,7 @@ PARQUET = "application/vnd.apache.parquet"
 """What only answers may be."""
 
 Decoder = Callable[[bytes, int, bool], Batch]
-"""Called with the body, MAX_BATCH_FLOWS, and whether bad records shall be left out. Raises RequestError 422 or 406."""
+"""Called with the body, MAX_BATCH_FLOWS, and whether bad records shall be left out."""
 
 
 class Media(NamedTuple):
@@ -39,10 +39,6 @@ def _media(text: str) -> Media:
     return Media(name, charsets[0] if charsets else "")
 
 
-def _json(body: bytes, max_flows: int, lenient: bool) -> Batch:
-    return decode_leniently(body, max_flows) if lenient else Batch(decode(body, max_flows))
-
-
 def _lines(body: bytes, max_flows: int, lenient: bool) -> Batch:
     from handlers.formats.ndjson import decode_lines
 
@@ -58,4 +54,4 @@ def _table(body: bytes, max_flows: int, lenient: bool) -> Batch:
 MEDIA = (JSON, LINES, TABLE)
 """What a body may be; no Content-Type counts as the first."""
 
-_DECODERS: dict[str, Decoder] = {"": _json, JSON: _json, LINES: _lines, TABLE: _table}
+_DECODERS: dict[str, Decoder] = {"": decode, JSON: decode, LINES: _lines, TABLE: _table}
