@@ -106,6 +106,10 @@ class TookTooLong(StoreUnavailable):
     """A question was not answered in the time that there is for one."""
 
 
+class TooManyQuestions(StoreUnavailable):
+    """As many questions that read much are worked on, or wait, as may be."""
+
+
 class OutcomeUnknown(StoreUnavailable):
     """The store was lost while it committed; whether the batch was stored, wholly or not at all, is not known."""
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 import msgspec
 
 from handlers import request_id
-from handlers.record import MAX_INTEGER, SECONDS_AN_HOUR, OutcomeUnknown, StoreUnavailable, SumTooLarge, TookTooLong
+from handlers.record import (
+    MAX_INTEGER,
+    SECONDS_AN_HOUR,
+    OutcomeUnknown,
+    StoreUnavailable,
+    SumTooLarge,
+    TookTooLong,
+    TooManyQuestions,
+)
 
 if TYPE_CHECKING:
     from handlers.stream import Stream
@@ -184,6 +192,8 @@ def respond(handle: Callable[[], Response]) -> Response:
         return unavailable("The store was lost while it committed; whether the batch was stored is not known")
     except TookTooLong:
         return unavailable("The answer took too long; ask for fewer hours or names, or try again later")
+    except TooManyQuestions:
+        return busy("Too many questions that read many sums are waiting; ask for fewer hours, or again later")
     except StoreUnavailable:
         return unavailable("The store is busy or out of reach; nothing was stored")
     except Exception:

@@ -18,8 +18,8 @@ from local.app import create_app
 from local.banner import ended, started
 from local.log import start_log
 from local.server import CONNECTIONS, CannotListen, Server, is_loopback, stop_on_signals
+from local.store import LocalStore
 from storage import CannotOpen, open_store
-from storage.group_commit import GroupCommit
 
 _M_MMAP_THRESHOLD = -3
 OPEN_FILES = 4 * CONNECTIONS
@@ -53,7 +53,7 @@ def _serve(settings: Settings, access: Access, held: IO[str]) -> int:
     connections = min(CONNECTIONS, max(10, _allow_open_files(OPEN_FILES) // 2 - 100))
     _give_large_blocks_back()
     opened = open_store(settings.database_url, settings.citus_shards, settings.idempotency_hours)
-    store = GroupCommit(opened, opened.writers, metrics().count_commit)
+    store = LocalStore(opened, metrics().count_commit)
     server = Server(create_app(store, settings, access), settings, connections)
     stop_on_signals(server)
     pid_file.name_address(held, server.url)

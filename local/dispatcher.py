@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from handlers.compression import unpacks_beyond
 from handlers.routes import ROUTES
+from local.turns import WAITING, turns_at_once
 
 if TYPE_CHECKING:
     from local.channel import Channel, _Parser
@@ -90,6 +91,10 @@ class _Worker(threading.Thread):
         self.turn.acquire()
         self._dispatcher = dispatcher
 
+    def step_aside(self) -> bool:
+        """Let another request have this one's place; see the dispatcher."""
+        return self._dispatcher.step_aside(self)
+
     def run(self) -> None:
         self.turn.acquire()
         done = 0
@@ -117,7 +122,9 @@ class Dispatcher:
         # As many of these wait as there are connections.
         self._others = _Lane("requests other than POSTs", others_at_once(threads), float("inf"))
         self._open = _Lane("open requests", OPEN, float("inf"))
-        self._lanes = (self._posts, self._large, self._others, self._open)
+        # Nothing is put into this one: what turns out to be long goes on in it, and leaves its place to others.
+        self._long = _Lane("long questions", turns_at_once() + WAITING, 0)
+        self._lanes = (self._posts, self._large, self._others, self._open, self._long)
         self._lock = threading.Lock()
         self._draining = False
         self.ended = False
@@ -186,6 +193,23 @@ class Dispatcher:
         channel.server.pull_trigger()
         return True
 
+    def step_aside(self, worker: _Worker) -> bool:
+        """Let another request have a worker's place; return whether there is a thread for that."""
+        with self._lock:
+            left, lane = worker.lane, self._long
+            if left is lane:
+                return True
+            if lane.busy == lane.most:
+                return False
+            left.busy -= 1
+            left.held -= 1
+            lane.busy += 1
+            lane.held += 1
+            worker.lane = lane
+            if left.waiting and left.fits():
+                self._wake(left)
+            return True
+
     def answer_refused(self) -> None:
         """Answer what has been refused; for the server's loop, after each of its turns."""
         while self._refused:
@@ -232,6 +256,12 @@ class Dispatcher:
         if size <= LARGE_BODY:
             return self._posts, 0
         return self._large, LARGE_BYTES if "CONTENT_ENCODING" in request.headers else size
+
+
+def step_aside() -> bool:
+    """Go on with a request that takes long beside those of its kind; return whether there is a thread for that."""
+    worker = threading.current_thread()
+    return not isinstance(worker, _Worker) or worker.step_aside()
 
 
 def _weight(request: "_Parser") -> int:

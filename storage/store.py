@@ -74,10 +74,15 @@ class SumStore:
     def size(self) -> "StoreSize":
         """Tell how many sums there are, by their kept counts, and their bytes on disk; see FlowStore."""
         from handlers.question import Hours, StoreSize
+
+        return StoreSize(self.count(Hours()), self._engine.bytes_on_disk())
+
+    def count(self, hours: "Hours") -> int:
+        """Tell how many sums some hours have, by their kept counts. Raises StoreUnavailable."""
         from storage import kept
 
-        sql, parameters = kept.count(self._engine.dialect, Hours())
-        return StoreSize(self._engine.count(sql, *parameters), self._engine.bytes_on_disk())
+        sql, parameters = kept.count(self._engine.dialect, hours)
+        return self._engine.count(sql, *parameters)
 
     def prune(self, before: int) -> "Iterator[Removed]":
         """Remove the hours before one, the oldest first, a transaction a step: it goes on while it is iterated over.

@@ -135,6 +135,11 @@ def running(folder: Path, *command: str, **settings: str) -> Iterator[Running]:
         process.communicate(timeout=SECONDS)
 
 
+def raw_get(path: str) -> bytes:
+    """Write a GET request that ends its connection."""
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+
+
 def raw_post(body: bytes, *headers: str) -> bytes:
     """Write a POST /flows request that ends its connection."""
     lines = ["POST /flows HTTP/1.1", "Host: localhost", "Connection: close", f"Content-Length: {len(body)}", *headers]

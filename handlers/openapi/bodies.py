@@ -44,8 +44,8 @@ def request_body(flow: dict[str, Any], settings: Settings) -> dict[str, Any]:
     }
     description = (
         "Flow records. Whole numbers are written without a fraction: 1, not 1.0. The three names of one take at most "
-        f"{MAX_NAMES_BYTES} bytes of UTF-8 together, one record at most {MAX_RECORD_BYTES} bytes of the body; the whole "
-        f"takes at most {settings.max_body_bytes} bytes, also once unpacked."
+        f"{MAX_NAMES_BYTES} bytes of UTF-8 together, one record at most {MAX_RECORD_BYTES} bytes of the body; the "
+        f"whole takes at most {settings.max_body_bytes} bytes, also once unpacked."
     )
     return {"required": True, "description": description, "content": {name: content[name] for name in MEDIA}}
 
