@@ -48,18 +48,20 @@ class Access(NamedTuple):
 
         Raises RequestError 421, 401, 403 or 429, and Unready where nobody has been allowed in yet.
         """
-        if self.names or self.anonymous == "near":
-            refuse_other_names(request, self.names)
-        if not self.tokens:
-            refuse_other_sites(request, is_open=role == "")
-        if role == "":
-            return ""
-        caller = self._caller(request, role)
-        if self.rate_limit is not None:
+        caller = self.identify(request, role)
+        if self.rate_limit is not None and role != "":
             from handlers.client_address import client_address
 
             self.rate_limit.take(f"token {caller}" if caller else client_address(request, self.proxies))
         return caller
+
+    def identify(self, request: Request, role: Role) -> str:
+        """Do as ``admit`` does, without counting the request. Raises RequestError 421, 401 or 403, and Unready."""
+        if self.names or self.anonymous == "near":
+            refuse_other_names(request, self.names)
+        if not self.tokens:
+            refuse_other_sites(request, is_open=role == "")
+        return "" if role == "" else self._caller(request, role)
 
     def _caller(self, request: Request, role: Role) -> str:
         if not self.tokens:

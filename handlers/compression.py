@@ -24,16 +24,17 @@ def unpack(request: Request, limit: int) -> bytes:
     Raises RequestError 415 (an encoding that is not known), 413 (longer than ``limit``, packed or unpacked) or 422
     (not what it says it is).
     """
-    encoding = request.headers.get("content-encoding", "").strip().lower()
-    unpacker = _UNPACKERS.get(encoding)
-    if unpacker is None and encoding not in ("", "identity"):
-        accepted = ", ".join(sorted({name.removeprefix("x-") for name in _UNPACKERS}))
-        raise RequestError(
-            415, f"Send the body with Content-Encoding {accepted}, or without", headers=(("Accept-Encoding", accepted),)
-        )
+    unpacker = _unpacker_of(request)
     if len(request.body) > limit:
         raise _too_long(limit)
     return request.body if unpacker is None else _joined(unpacker(request.body), limit)
+
+
+def check_packing(request: Request, limit: int) -> None:
+    """Check what the head says of the body. Raises RequestError 415 or 413, as ``unpack`` does."""
+    _unpacker_of(request)
+    if int(request.headers.get("content-length") or 0) > limit:
+        raise _too_long(limit)
 
 
 def unpacks_beyond(body: bytes, encoding: str, length: int) -> bool:
@@ -68,6 +69,17 @@ def pack(parts: Iterable[bytes]) -> Iterator[bytes]:
         if packed := packer.compress(part):
             yield packed
     yield packer.flush()
+
+
+def _unpacker_of(request: Request) -> "Callable[[bytes], Iterator[bytes]] | None":
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    unpacker = _UNPACKERS.get(encoding)
+    if unpacker is None and encoding not in ("", "identity"):
+        accepted = ", ".join(sorted({name.removeprefix("x-") for name in _UNPACKERS}))
+        raise RequestError(
+            415, f"Send the body with Content-Encoding {accepted}, or without", headers=(("Accept-Encoding", accepted),)
+        )
+    return unpacker
 
 
 def _joined(parts: Iterator[bytes], limit: int) -> bytes:

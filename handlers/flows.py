@@ -6,7 +6,7 @@ from typing import cast
 from handlers.aggregate import aggregate
 from handlers.batch import Batch
 from handlers.codec import encode
-from handlers.compression import unpack
+from handlers.compression import check_packing, unpack
 from handlers.formats import decoder_of
 from handlers.idempotency import delivery_of, read_key, replay, replay_if_known
 from handlers.prefer import LENIENT, prefers_lenient
@@ -37,6 +37,12 @@ def post_flows(request: Request, store: FlowStore, settings: Settings) -> Respon
         if key is None or (answered := replay_if_known(request, key, store)) is None:
             raise
         return answered
+
+
+def check_head(request: Request, max_body_bytes: int) -> None:
+    """Check what a POST's head says of its body. Raises RequestError 415 or 413, as ``post_flows`` does."""
+    decoder_of(request)
+    check_packing(request, max_body_bytes)
 
 
 def get_flows(request: Request, store: FlowStore, settings: Settings) -> Response:

@@ -9,6 +9,9 @@ from handlers.settings import Settings
 from handlers.web import Fault, RequestError, invalid
 
 _MAX_NAME_TOLD = 100
+_MOST_PAIRS = 2_000
+"""Parameters that a query may have: a thousand hours, and as many of all others."""
+
 _PLAIN = {"hour", "page", "size"}
 
 
@@ -59,7 +62,12 @@ def _is_whole(value: str) -> bool:
 
 
 def pairs_of(query: str) -> list[tuple[str, str]]:
-    """Take a query string apart. What is no UTF-8 becomes U+FFFD: %-escaped, or as a surrogate that JSON can spell."""
+    """Take a query string apart. What is no UTF-8 becomes U+FFFD: %-escaped, or as a surrogate that JSON can spell.
+
+    Raises RequestError (422) where there are more than ``_MOST_PAIRS`` parameters.
+    """
+    if query.count("&") >= _MOST_PAIRS:
+        raise invalid([Fault(("query",), f"More than {_MOST_PAIRS} parameters")], 1)
     if not query.isascii():
         query = query.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     return parse_qsl(query, keep_blank_values=True)

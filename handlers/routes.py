@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from handlers import request_id
 from handlers.access import ANYBODY, Access, Role
-from handlers.flows import get_flows, post_flows
+from handlers.flows import check_head, get_flows, post_flows
+from handlers.header_limits import check_lengths
 from handlers.health import get_healthz, get_readyz
 from handlers.record import FlowStore
 from handlers.root import get_root
 from handlers.settings import Settings
-from handlers.web import GUARDS, Request, RequestError, Response, respond
+from handlers.web import GUARDS, Request, RequestError, Response, Unready, respond
 
 Handler = Callable[[Request, FlowStore, Settings], Response]
 
@@ -101,7 +102,11 @@ def answer(
     def admitted() -> Response:
         nonlocal caller
         route = _route(request, routes if methods is None else _FUNCTIONS, methods)
+        check_lengths(request.headers)
         caller = access.admit(request, route.role)
+        if request.dropped and route.method == "POST":
+            check_head(request, settings.max_body_bytes)
+            raise RuntimeError("a body was dropped for which there is no refusal")
         return route.handler(request._replace(caller=caller) if caller else request, store, settings)
 
     response = respond(admitted)
@@ -119,6 +124,23 @@ def _without_body(response: Response) -> Response:
     if response.chunks is not None:
         response.chunks.close()
     return response._replace(records=0)
+
+
+def takes_body(head: Request, settings: Settings, access: Access = ANYBODY, routes: Table = LOCAL) -> bool:
+    """Return whether to receive a request's body: not where ``answer`` refuses the request by its head alone.
+
+    The caller's rate is left uncounted, since ``answer`` counts it.
+    """
+    try:
+        route = _route(head, routes, None)
+        if route.method != "POST":
+            return False
+        check_lengths(head.headers)
+        access.identify(head, route.role)
+        check_head(head, settings.max_body_bytes)
+    except (RequestError, Unready):
+        return False
+    return True
 
 
 def _route(request: Request, routes: Table, methods_here: Container[str] | None) -> Route:

@@ -52,7 +52,8 @@ class Request(NamedTuple):
     ``path`` is percent-decoded, ``query`` is raw, header names are lower case. ``body`` may be cut short once it is
     longer than ``MAX_BODY_BYTES``. ``peer`` is the address at the other end of the connection, and ``id`` is the
     request's, where the edge has begun one. ``caller`` is whose request it is, once that is known. ``received`` is when
-    the edge received it, in seconds since the Unix epoch: handlers have no clock of their own.
+    the edge received it, in seconds since the Unix epoch: handlers have no clock of their own. A body that was
+    ``dropped`` is empty here: the edge did not keep it, since `takes_body` had refused it.
     """
 
     method: str
@@ -64,6 +65,7 @@ class Request(NamedTuple):
     id: str = ""
     caller: str = ""
     received: float = 0.0
+    dropped: bool = False
 
     @property
     def hour(self) -> int:

@@ -14,7 +14,7 @@ from handlers.access import Access, read_access
 from handlers.metrics import metrics
 from handlers.settings import Settings, SettingsError, read_settings
 from local import pid_file
-from local.app import create_app
+from local.app import body_gate, create_app
 from local.banner import ended, started
 from local.log import start_log
 from local.server import CONNECTIONS, CannotListen, Server, is_loopback, stop_on_signals
@@ -54,7 +54,7 @@ def _serve(settings: Settings, access: Access, held: IO[str]) -> int:
     _give_large_blocks_back()
     opened = open_store(settings.database_url, settings.citus_shards, settings.idempotency_hours)
     store = LocalStore(opened, metrics().count_commit)
-    server = Server(create_app(store, settings, access), settings, connections)
+    server = Server(create_app(store, settings, access), settings, connections, body_gate(settings, access))
     stop_on_signals(server)
     pid_file.name_address(held, server.url)
     log = logging.getLogger("local")

@@ -9,9 +9,10 @@ import falcon
 from handlers.access import ANYBODY, Access
 from handlers.record import FlowStore
 from handlers.request_id import HEADER, begin, current
-from handlers.routes import ROUTES, answer, table
+from handlers.routes import ROUTES, answer, table, takes_body
 from handlers.settings import Settings
 from handlers.web import GUARDS, Request, Response, internal_error
+from local.bodies import DroppedBody, TakesBody
 from local.dashboard import DASHBOARD
 from local.dispatcher import others_at_once
 from local.docs import DOCS
@@ -58,6 +59,11 @@ def create_app(
     return app
 
 
+def body_gate(settings: Settings, access: Access = ANYBODY) -> TakesBody:
+    """Make the function that tells, by a request's head, whether a body is received to be kept or to be dropped."""
+    return lambda head: takes_body(head, settings, access, _TABLE)
+
+
 def _fail(_: falcon.Request, resp: falcon.Response, *__: Any) -> None:
     """Answer a fault of the edge itself in the shape that every error has."""
     response = internal_error()
@@ -79,7 +85,8 @@ def _write(resp: falcon.Response, response: Response) -> None:
 
 
 def _request(req: falcon.Request, max_body_bytes: int, named: str) -> Request:
-    # One byte past the limit is enough for the handler to see that it was passed.
-    body = req.bounded_stream.read(max_body_bytes + 1) if req.content_length else b""
+    # One byte past the limit is enough for the handler to see that it was passed. No other method has use for one.
+    body = req.bounded_stream.read(max_body_bytes + 1) if req.content_length and req.method == "POST" else b""
     headers, received = req.headers_lower, time.time()
-    return Request(req.method, req.path, req.query_string, headers, body, req.remote_addr, named, received=received)
+    request = Request(req.method, req.path, req.query_string, headers, body, req.remote_addr, named, received=received)
+    return request._replace(dropped=True) if isinstance(req.env["wsgi.input"], DroppedBody) else request

@@ -7,17 +7,17 @@ import signal
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
 from waitress import wasyncore
-from waitress.server import create_server
 
 from handlers.settings import Settings
-from local.channel import UNREAD_BODIES, Channel
+from local.bodies import TakesBody, takes_all
+from local.channel import LOOKAHEAD, UNREAD_BODIES
 from local.dispatcher import Dispatcher
+from local.listener import Listener
 
 BACKLOG = 1_024
 CONNECTIONS = 1_000
@@ -32,7 +32,7 @@ TUNING: dict[str, Any] = {
     "recv_bytes": 65_536,
     "ident": None,
     # A pipelined request is read while the one before it is worked on, and so is known when the server is stopped.
-    "channel_request_lookahead": 8,
+    "channel_request_lookahead": LOOKAHEAD,
     # Nothing here reads a proxy's headers, so they need no clearing either.
     "clear_untrusted_proxy_headers": False,
 }
@@ -50,8 +50,17 @@ class CannotListen(Exception):
 class Server:
     """A WSGI application served over HTTP until a signal, or ``stop``, ends it."""
 
-    def __init__(self, application: Callable[..., Any], settings: Settings, connections: int = CONNECTIONS) -> None:
-        """Start to listen; at most ``connections`` are served at once. Raises CannotListen."""
+    def __init__(
+        self,
+        application: Callable[..., Any],
+        settings: Settings,
+        connections: int = CONNECTIONS,
+        takes_body: TakesBody = takes_all,
+    ) -> None:
+        """Start to listen; at most ``connections`` are served at once, and bodies kept that ``takes_body`` lets in.
+
+        Raises CannotListen.
+        """
         self._seconds = settings.shutdown_seconds
         self._request_seconds = settings.request_timeout
         self._next_look = 0.0
@@ -61,10 +70,11 @@ class Server:
         host, self.port = listener.getsockname()[:2]
         self.url = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
         self._dispatcher = Dispatcher(settings.threads, settings.max_waiting)
-        self._server = create_server(
+        self._server = Listener(
             application,
-            _dispatcher=self._dispatcher,
-            sockets=[listener],
+            listener,
+            self._dispatcher,
+            takes_body,
             connection_limit=connections,
             # Above ours, so that a long body gets our 413 and not a reset; its parser keeps no more than ours of it.
             max_request_body_size=UNREAD_BODIES * (settings.max_body_bytes + 1),
@@ -72,8 +82,6 @@ class Server:
             channel_timeout=max(_IDLE_SECONDS, settings.request_timeout + 1),
             **TUNING,
         )
-        self._server.channel_class = Channel
-        self._server.lingering = deque()
 
     def stop(self) -> None:
         """Make ``run`` drain and return; from any thread, or a signal handler."""
@@ -104,6 +112,7 @@ class Server:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._server._map, count=1)
         self._dispatcher.answer_refused()
         now = time.monotonic()
+        self._server.make_room(now)
         if now >= self._next_look:
             self._next_look = now + _LOOK_SECONDS
             self._look(now)
@@ -113,9 +122,7 @@ class Server:
         self._dispatcher.look(now)
         for channel in list(self._server.active_channels.values()):
             channel.look(now, self._request_seconds)
-        lingering = self._server.lingering
-        while lingering and lingering[0].lingers_until < now:
-            lingering.popleft().handle_close()
+        self._server.look(now)
 
     def _busy(self) -> int:
         return sum(channel.busy() for channel in list(self._server.active_channels.values()))
