@@ -39,10 +39,10 @@ def refuse_unsound(path: str, busy_seconds: float) -> None:
 
 def refusal(path: str, error: Exception) -> CannotOpen:
     """Put into a sentence why a file cannot be opened."""
-    code = getattr(error, "sqlite_errorcode", getattr(error.__cause__, "sqlite_errorcode", 0))
     folder = Path(path).parent
-    if code & 0xFF == sqlite3.SQLITE_CANTOPEN and not folder.is_dir():
+    if not folder.is_dir():
         return CannotOpen(f"{path} cannot be opened: there is no folder {folder}")
+    code = getattr(error, "sqlite_errorcode", getattr(error.__cause__, "sqlite_errorcode", 0))
     return _damaged(path, str(error)) if code & 0xFF in _DAMAGED else CannotOpen(f"{path} cannot be opened: {error}")
 
 

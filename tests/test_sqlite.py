@@ -216,7 +216,7 @@ def test_what_passes_is_told_from_what_does_not(code: int, said: type[Exception]
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    assert "cannot be opened: unable to open database file" in refusal(f"sqlite:///{tmp_path}/nowhere/flows.db")
+    assert "cannot be opened: there is no folder " in refusal(f"sqlite:///{tmp_path}/nowhere/flows.db")
 
 
 @pytest.mark.parametrize(
