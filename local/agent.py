@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from local.answers import Stopped
+from local.answers import Stopped, Stuck
 from local.progress import MAX_BATCH, CannotKeep, Places
 from local.sender import Sender
 from local.sending import Agent
@@ -100,11 +100,10 @@ def _send(agent: Agent, files: Sequence[str]) -> str:
     try:
         for number, name in enumerate(files, start=1):
             agent.send(name, number, len(files))
+    except (Unreadable, Stuck) as error:
+        return f"stopped: {error}"
     except (Stopped, CannotKeep) as error:
         return f"stopped: {error}; start it again to go on"
-    except Unreadable as error:
-        # Started again it would stop here again.
-        return f"stopped: {error}"
     except KeyboardInterrupt:
         return "stopped by a signal; start it again to go on"
     return ""

@@ -15,6 +15,10 @@ class Stopped(Exception):
     """It makes no sense to go on; the message is a sentence for whoever started the agent."""
 
 
+class Stuck(Stopped):
+    """Started again it would stop at the same place."""
+
+
 class Accepted(NamedTuple):
     """The answer 201: how many records were counted and refused, and why, by the places of those that are named."""
 

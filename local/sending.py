@@ -8,7 +8,7 @@ from itertools import chain, islice
 
 from tqdm import tqdm
 
-from local.answers import Accepted, Refusal, Stopped, has_key
+from local.answers import Accepted, Refusal, Stopped, Stuck, has_key
 from local.progress import Place, Places
 from local.sender import Sender
 from local.sources import STANDARD_INPUT, Bad, Item, Source, open_source
@@ -153,9 +153,9 @@ class _Sending:
             digest.update(_marked(record))
         key = digest.hexdigest()[:40]
         if place.key and place.key != key:
-            raise Stopped(f"{self._name} has changed where a batch was on its way, from record {place.position:,} on")
+            raise Stuck(f"{self._name} has changed where a batch was on its way, from record {place.position:,} on")
         if place.key and not self._agent.may_resend(place):
-            raise Stopped(
+            raise Stuck(
                 f"a batch of {self._name} has been on its way for over {KEY_HOURS} hours, and the service may have "
                 "forgotten its key: see what it has counted, and go on with --resend if that is not in it"
             )

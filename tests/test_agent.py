@@ -235,6 +235,7 @@ def test_a_batch_on_its_way_that_has_changed_or_is_too_old_stops_it(tmp_path: Pa
         assert counted(server) == totals(records)
     assert changed[0] == 1
     assert "has changed where a batch was on its way" in changed[1]
+    assert "start it again" not in changed[1]
 
 
 def test_a_batch_that_was_on_its_way_for_longer_than_keys_are_kept_stops_it_unless_told_to_go_on(
@@ -254,6 +255,7 @@ def test_a_batch_that_was_on_its_way_for_longer_than_keys_are_kept_stops_it_unle
         assert len(server.items(1)) == 1
     assert (old[0], new[0]) == (1, 0)
     assert "the service may have forgotten its key" in old[1]
+    assert "start it again" not in old[1]
 
 
 def test_two_agents_do_not_share_a_state(tmp_path: Path) -> None:
