@@ -47,9 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     allowed_hosts: Annotated[
         str,
         Meta(
-            description="Names that requests may be to, separated by commas, beside local ones; `.example.net` is "
-            "every name below it too. Without any, requests to all names are answered, but those to local ones only "
-            "where there are neither tokens nor `ALLOW_ANONYMOUS`."
+            description="Host names that the server answers to, besides local ones, separated by commas; "
+            "`.example.net` includes every name below it. Empty: any name, but only local ones where there are "
+            "neither tokens nor `ALLOW_ANONYMOUS`."
         ),
     ] = ""
     rate_limit: Annotated[

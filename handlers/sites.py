@@ -52,7 +52,7 @@ def refuse_other_names(request: Request, names: Names) -> None:
 
 @lru_cache(maxsize=64)
 def is_answered(host: str, names: Names) -> bool:
-    """Tell whether a Host, in lower case, is localhost, a loopback address, or one of ``names``."""
+    """Return whether a Host, in lower case, is localhost, a loopback address, or one of ``names``."""
     from ipaddress import ip_address
 
     found = re.fullmatch(_HOST, host)
@@ -85,7 +85,7 @@ def refuse_other_sites(request: Request, *, is_open: bool) -> None:
 
 
 def _is_followed_link(request: Request, *, is_open: bool) -> bool:
-    """Tell whether a request shows its answer in a tab of its own, out of reach of the page that had it sent.
+    """Return whether a request shows its answer in a tab of its own, out of reach of the page that had it sent.
 
     To read sums that way takes a click (``?1``): a script could else have any number of questions worked on.
     """

@@ -92,7 +92,7 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
             # An unclosed [ in the URI, a length of thousands of digits: waitress would close without a word.
             raise ParsingError("Request line or Content-Length is invalid") from error
         settle_host(self.headers, self.version, self.command, self.proxy_scheme, self.proxy_netloc)
-        if "%" in self.request_uri:
+        if "%2f" in self.request_uri.lower():
             self.path = split_uri(keep_escaped_slashes(self.request_uri).encode("latin-1"))[2]
         if self.body_rcv is not None:
             self._limit_body()

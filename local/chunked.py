@@ -1,4 +1,4 @@
-"""Takes a chunked body apart strictly by RFC 9112, 7.1: waitress skips blank lines and lets a bare LF end a size."""
+"""Decodes chunked bodies strictly (RFC 9112, 7.1): waitress skips blank lines and accepts a bare LF after a size."""
 
 import re
 
@@ -31,7 +31,7 @@ class StrictChunkedReceiver(ChunkedReceiver):  # type: ignore[misc]
         """Bytes of the trailer so far; below 0 before the last chunk."""
 
     def received(self, data: bytes) -> int:
-        """Take bytes of the body in, and tell how many of them were its own; the rest is the next request's."""
+        """Consume bytes of the body, and return how many of them belong to it; the rest is the next request's."""
         if self.completed:
             return 0
         start = 0
@@ -47,7 +47,7 @@ class StrictChunkedReceiver(ChunkedReceiver):  # type: ignore[misc]
         return start
 
     def _take_line(self, data: bytes, start: int) -> int:
-        """Take in a line, or its beginning, and tell where the next one starts."""
+        """Consume a line, or its beginning, and return where the next one starts."""
         end = data.find(b"\n", start) + 1
         self._pending += data[start : end or len(data)]
         if len(self._pending) > _LONGEST_LINE + 2:

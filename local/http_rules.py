@@ -52,7 +52,7 @@ def _refuse_request_line(head: bytes) -> None:
 
 
 def _check_coding(lowered: bytes) -> None:
-    """Refuse every body whose end is not told by exactly one ``chunked``, and by nothing else."""
+    """Refuse every body that is not framed by exactly one ``chunked``, and by nothing else."""
     values = [value.strip(b" \t") for value in _CODING.findall(lowered)]
     if b"\r\ncontent-length:" in lowered:
         raise ParsingError("Content-Length and Transfer-Encoding exclude each other")
@@ -87,7 +87,7 @@ def settle_host(headers: MutableMapping[str, str], version: str, method: str, sc
 
 @lru_cache(maxsize=64)
 def is_host(text: str) -> bool:
-    """Tell whether a text is a host with or without a port (RFC 9110, 7.2)."""
+    """Return whether a text is a host with or without a port (RFC 9110, 7.2)."""
     found = _HOST.fullmatch(text)
     if found is None:
         return False

@@ -26,8 +26,8 @@ http {{
     log_format seen '$request_method "$request_uri" $status upstream=$upstream_status';
     access_log {folder}/seen.log seen;
     # What nginx takes for the beginning of more than was sent.
-    client_header_timeout 2s;
-    client_body_timeout 2s;
+    client_header_timeout 10s;
+    client_body_timeout 10s;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
@@ -67,7 +67,7 @@ class Nginx:
         self.process.wait(SECONDS)
 
     def passed_on(self) -> list[str]:
-        """Tell the method and the status of each request that the server behind has answered."""
+        """Return the method and the status of each request that the server behind has answered."""
         lines = (self._folder / "seen.log").read_text().splitlines()
         found = [re.fullmatch(r'(\S+) "(.*)" ([0-9]{3}) upstream=(.*)', line) for line in lines]
         return [f"{each[1]} {each[4]}" for each in found if each and each[4].isdigit()]

@@ -73,6 +73,13 @@ def test_without_a_known_token_nothing_is_answered_and_nothing_counted(
     assert sum_store.read(2, 0, 1).total == 0
 
 
+@pytest.mark.parametrize(("token", "status"), [("secret-r", 200), ("secret-a", 200), ("secret-w", 403), ("x", 401)])
+def test_a_head_takes_the_role_of_its_get(ask: Ask, token: str, status: int) -> None:
+    answer = ask("HEAD", "/hours", b"", bearer(token))
+
+    assert (answer.status, answer.body) == (status, b"")
+
+
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer "])
 def test_the_scheme_is_known_however_it_is_written(ask: Ask, scheme: str) -> None:
     assert ask("GET", "/flows?hour=1", b"", {"Authorization": f"{scheme} secret-r"}).status == 200

@@ -361,4 +361,5 @@ def test_a_fault_of_the_local_edge_itself_has_the_shape_of_every_error(
 
     assert_is_error(answer, 500)
     assert answer.json["request_id"] == answer.headers["x-request-id"] == "mine"
+    assert answer.headers["x-content-type-options"] == "nosniff"
     assert b"secret" not in answer.body

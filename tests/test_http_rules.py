@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from handlers.web import GUARDS
 from local.chunked import StrictChunkedReceiver
 from local.http_rules import is_host
 from tests.factories import from_json
@@ -38,6 +39,7 @@ def test_an_ambiguous_request_is_refused_and_what_follows_gets_no_answer(server:
     assert statuses(answers) == [status]
     head, _, body = answers.partition(b"\r\n\r\n")
     assert b"\r\nConnection: close" in head
+    assert all(f"\r\n{header}: {value}".encode() in head for header, value in GUARDS)
     assert from_json(body)["status_code"] == status
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from handlers.access import digest_of
+from handlers.web import GUARDS
 from storage import open_store
 from tests.edges import event
 from tests.factories import SAMPLE_HOUR_2, from_json
@@ -42,6 +43,7 @@ def test_the_sample_goes_in_and_comes_out_to_the_byte(kind: str, database_url: s
         {
             "statusCode": 200,
             "headers": {
+                **dict(GUARDS),
                 "Content-Type": "application/json",
                 "Vary": "Accept, Accept-Encoding",
                 "Cache-Control": "no-cache",

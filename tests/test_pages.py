@@ -33,6 +33,8 @@ def test_a_file_comes_with_its_type_its_version_and_a_strict_policy(ask: Ask, pa
     assert answer.body
     assert answer.headers["content-type"] == CONTENT_TYPES[PurePath(path).suffix or ".html"]
     assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert answer.headers["x-frame-options"] == "DENY"
     assert answer.headers["referrer-policy"] == "no-referrer"
     directives = dict(each.split(" ", 1) for each in answer.headers["content-security-policy"].split("; "))
     assert directives["default-src"] == directives["frame-ancestors"] == directives["base-uri"] == "'none'"
