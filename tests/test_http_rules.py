@@ -172,3 +172,16 @@ def test_what_chunks_say_about_themselves_is_bounded(sent: bytes) -> None:
 )
 def test_a_host_is_known_for_one(text: str, expected: bool) -> None:
     assert is_host(text) is expected
+
+
+def test_a_head_has_no_byte_of_a_body_and_keeps_the_connection_where_its_length_is_known(server: Running) -> None:
+    head = b"HEAD %b HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    answers = server.talk(head % b"/hours" + head % b"/openapi.json" + head % b"/apps?format=ndjson")
+
+    # Of a stream's end the length is not known, and the connection ends with it, as with GET.
+    assert statuses(answers) == [200, 200, 200]
+    for answer in answers.split(b"HTTP/1.1 200 OK\r\n")[1:]:
+        assert answer.endswith(b"\r\n\r\n")
+        assert answer.count(b"\r\n\r\n") == 1
+    assert answers.count(b"\r\nContent-Length: ") == 2
