@@ -157,7 +157,7 @@ def _reason(error: BaseException) -> str:
         case urllib3.exceptions.NewConnectionError(__cause__=OSError(strerror=str(reason))):
             return reason.lower()
         case urllib3.exceptions.ConnectTimeoutError():
-            return f"no connection within {_CONNECT_SECONDS} s"
+            return "no connection in time"
         case urllib3.exceptions.ReadTimeoutError():
             return "no whole answer in time"
         case urllib3.exceptions.SSLError():

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -218,7 +219,8 @@ def test_an_answer_that_trickles_for_ever_is_given_up(tmp_path: Path, trickled: 
 
     assert ended_agent.returncode == 1
     assert f"waiting 0.{ended_agent.stderr[10]} s before retry 1 of 1: cannot reach {url}/flows: " in ended_agent.stderr
-    assert ended_agent.stderr.endswith(": no whole answer in time; start it again to go on\n")
+    # On a busy machine that second may pass before there is a connection.
+    assert re.search(r": no (whole answer|connection) in time; start it again to go on\n$", ended_agent.stderr)
 
 
 def test_an_answer_that_is_cut_off_is_asked_for_again(tmp_path: Path) -> None:
