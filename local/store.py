@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 from handlers.question import KEY, WALK, Found, Question, Row
+from handlers.stream import let_go
 from local.dispatcher import step_aside
 from local.turns import Turns, turns_at_once
 from storage import SumStore
@@ -34,11 +35,14 @@ class LocalStore(GroupCommit):
     def stream(self, question: Question) -> Iterator[list[Row]]:
         """Answer with rows alone; see FlowStore. The turn ends with the first rows: then all has been sorted."""
         rows = super().stream(question)
-        with self._turn(question):
-            first = next(rows, None)
-        if first is not None:
-            yield first
-            yield from rows
+        try:
+            with self._turn(question):
+                first = next(rows, None)
+            if first is not None:
+                yield first
+                yield from rows
+        finally:
+            let_go(rows)
 
     def _turn(self, question: Question) -> AbstractContextManager[None]:
         if not may_be_long(question):

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.bench import measures
 from tests.bench.engines import engines, served
 from tests.bench.functions import functions
+from tests.bench.hostile import hostile
 from tests.bench.indexes import indexes
 from tests.bench.line import Line
 from tests.bench.pages import dashboard
@@ -18,7 +19,7 @@ from tests.bench.questions import questions
 from tests.bench.streams import streams
 from tests.process import Running, running
 
-STEPS = 9
+STEPS = 10
 
 
 @contextlib.contextmanager
@@ -63,6 +64,8 @@ def measured() -> Iterator[Line]:
         yield from dashboard(ours)
     print(f"[9/{STEPS}] functions ...", file=sys.stderr)
     yield from functions()
+    print(f"[10/{STEPS}] hostile bodies ...", file=sys.stderr)
+    yield from hostile()
 
 
 def main() -> None:
