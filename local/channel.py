@@ -292,14 +292,14 @@ class Channel(BoundedChannel):
 
     def writable(self) -> bool:
         """Tell whether the loop has something to send or to parse, and is the one to send it."""
-        if not (self.total_outbufs_len or self.will_close or self.close_when_flushed):
-            return self._parses_on()
+        if not (self.total_outbufs_len or self._unparsed or self.will_close or self.close_when_flushed):
+            return False
         # A thread that is sending holds the lock, and wakes the loop when it is done. waitress would have the loop
         # spin until then, and starve that very thread of the interpreter lock: a tenth of the requests a second.
         if not self.outbuf_lock.acquire(blocking=False):
             return False
         self.outbuf_lock.release()
-        return True
+        return bool(self.total_outbufs_len or self.will_close or self.close_when_flushed) or self._parses_on()
 
     def read_no_more(self) -> None:
         """Leave what is still to come unread; a test of a flag in ``readable`` would cost every turn of the loop."""
