@@ -5,7 +5,7 @@ import re
 
 from handlers.accept import Shape
 
-_FORM = "1"
+_FORM = "2"
 """To be changed with whatever changes answers to a question about the same sums."""
 
 

@@ -19,7 +19,11 @@ _HOUR_SCHEMA = {
     ]
 }
 _ANY = r"[^\u0000]"
-_WANTED = rf"^(!?={_ANY}{{1,{MAX_NAME_CHARACTERS}}}|(![^=\u0000]|[^!=\u0000]){_ANY}{{0,{MAX_NAME_CHARACTERS - 1}}}\*?)$"
+_PLAIN = r"[^,*\u0000]"
+_WANTED = (
+    rf"^(!?={_ANY}{{1,{MAX_NAME_CHARACTERS}}}"
+    rf"|(![^=~^,*\u0000]|[^!=~^,*\u0000]){_PLAIN}{{0,{MAX_NAME_CHARACTERS - 1}}}\*?|!?\*)$"
+)
 """What ``read_wanted`` reads."""
 
 _GROUPS = "|".join(["total", *(",".join(each) for size in range(1, 5) for each in permutations(KEY, size))])
@@ -35,7 +39,10 @@ class Wanted(NamedTuple):
 
 
 def read_wanted(value: str) -> Wanted:
-    """Read a filter's value: ``name``, ``prefix*``, either after ``!``, or literally after ``=``. Raises Misread."""
+    """Read a filter's value: ``name``, ``prefix*``, either after ``!``, or literally after ``=``.
+
+    Raises Misread, also for what looks like a list or a pattern: taken as a name, it would silently match nothing.
+    """
     excluded = value.startswith("!")
     value = value.removeprefix("!") if excluded else value
     literal = value.startswith("=")
@@ -43,7 +50,22 @@ def read_wanted(value: str) -> Wanted:
     name = value[1:] if literal else value.removesuffix("*")
     if not prefix and not name:
         raise Misread("Expected a name, a prefix*, !either, or =a name taken literally")
+    if not literal:
+        _refuse_patterns(name)
     return Wanted(_read_prefix(name), prefix, excluded)
+
+
+def _refuse_patterns(name: str) -> None:
+    if "," in name:
+        raise Misread(
+            "Commas do not separate names: repeat the parameter, as in app=a&app=b; write =a,b for a name a,b"
+        )
+    if "*" in name:
+        raise Misread("A * may only be at the end, as in web*; write =*web for a name that has one elsewhere")
+    if name.startswith(("~", "^")):
+        raise Misread(
+            "Regular expressions are not supported, only web*; write =~web for a name that begins with ~ or ^"
+        )
 
 
 def _need_each_once(names: Sequence[str], allowed: Sequence[str], expected: str) -> None:
@@ -69,7 +91,7 @@ def _read_group(value: str) -> tuple[str, ...]:
         return ()
     names = value.split(",")
     _need_each_once(names, KEY, f"total, or some of {', '.join(KEY)}, each once, with commas between")
-    return tuple(name for name in KEY if name in names)
+    return tuple(names)
 
 
 def _read_sort(value: str) -> tuple[Sort, ...]:
@@ -111,7 +133,8 @@ def times() -> tuple[Parameter, ...]:
 def filters(*names: str) -> tuple[Parameter, ...]:
     """List the parameters that choose flows by name."""
     meaning = (
-        "name, `prefix*`, `!` before either excludes, `=` before a name takes it literally; any of several values."
+        "a name or a `prefix*`; `!` before either excludes it; `=` before a name takes it literally, as in `=a,b`. "
+        "Repeat the parameter for several names."
     )
     schema = {"type": "string", "pattern": _WANTED}
     which = {name: f"`{name}` of a flow: " for name in FILTERS} | {APP: "Either end of a flow: "}
@@ -120,7 +143,10 @@ def filters(*names: str) -> tuple[Parameter, ...]:
 
 def direction() -> Parameter:
     """Make the parameter that folds both ways into one."""
-    meaning = "`both`: a flow and the one that goes back are one row, seen from the end that sorts first."
+    meaning = (
+        "`both` merges the flows from A to B and from B to A into one row. `src_app` is the name that `app` selects, "
+        "if it is a single one, and else the name that sorts first; the bytes are as seen from `src_app`."
+    )
     return Parameter("direction", meaning, _one_of("both"), {"type": "string", "enum": ["both"]})
 
 
@@ -161,7 +187,8 @@ def flow_parameters(settings: Settings) -> tuple[Parameter, ...]:
         *filters(*FILTERS),
         Parameter(
             "group_by",
-            "What each row is about: some of `src_app`, `dest_app`, `vpc_id`, `hour`, with commas between, or `total`.",
+            "Members that rows are grouped by, in that order: some of `src_app`, `dest_app`, `vpc_id`, `hour`, with "
+            "commas between; or `total` for one row.",
             _read_group,
             {"type": "string", "pattern": f"^({_GROUPS})$"},
         ),

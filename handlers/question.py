@@ -46,10 +46,10 @@ class Sort(NamedTuple):
 class Question(NamedTuple):
     """Which sums, put together how, in which order, and which part of the rows that come out.
 
-    ``members`` are what a row is about, of ``KEY`` and in its order, or ``APP`` alone. Rows have further the totals of
+    ``members`` are what a row is about, of ``KEY`` in any order, or ``APP`` alone. Rows have further the totals of
     ``SUMS``, in that order, over all the flows they stand for. ``filters`` choose flows as they are stored; ``prefix``
     chooses among the rows by the beginning of their first member. ``both`` folds a flow and the one that goes back into
-    one, seen from the end that sorts first.
+    one, as seen from ``seen_from``, or else from the end that sorts first.
     """
 
     hours: Hours
@@ -71,7 +71,13 @@ class Question(NamedTuple):
     @property
     def merges(self) -> bool:
         """Tell whether a row may stand for several sums."""
-        return self.both or self.members != KEY
+        return self.both or len(self.members) != len(KEY)
+
+    @property
+    def seen_from(self) -> str:
+        """The one app that the filters want at either end, or "" where they want none, several or a prefix."""
+        names = dict(self.filters).get(APP, Names())
+        return names.exact[0] if len(names.exact) == 1 and not names.prefixes else ""
 
 
 Row = tuple[str | int, ...]

@@ -86,7 +86,7 @@ def _source(question: Question, *, add_up: bool) -> tuple[Any, dict[str, Any], l
         ends = _ends(stored, limits, question.prefix, add_up=add_up)
         return ends, {name: getattr(ends.c, name) for name in (APP, *SUMS)}, []
     if question.both:
-        folded = _folded(stored, limits)
+        folded = _folded(stored, limits, question.seen_from)
         of, limits = {name: getattr(folded.c, name) for name in stored}, []
     else:
         folded, of = FlowSumRow, stored
@@ -95,10 +95,10 @@ def _source(question: Question, *, add_up: bool) -> tuple[Any, dict[str, Any], l
     return folded, of, limits
 
 
-def _folded(stored: dict[str, Any], limits: list[Any]) -> Any:
-    """Turn every flow so that the end that sorts first is its source."""
+def _folded(stored: dict[str, Any], limits: list[Any], seen_from: str) -> Any:
+    """Turn every flow so that its source is ``seen_from``, one of its ends, or else the end that sorts first."""
     src, dest = stored["src_app"], stored["dest_app"]
-    forwards = src <= dest
+    forwards = src == seen_from if seen_from else src <= dest
     turned = {"src_app": dest, "dest_app": src, **{name: stored[back] for name, back in _BACK.items()}}
     columns = [
         (Case(None, [(forwards, column)], turned[name]) if turned.get(name, column) is not column else column).alias(

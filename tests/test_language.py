@@ -28,6 +28,9 @@ SORTS = (
     "Expected some of src_app, dest_app, vpc_id, hour, app, bytes_rx, bytes_tx, records, bytes_total, each once, "
     "a - before it for descending"
 )
+COMMA = "Commas do not separate names: repeat the parameter, as in app=a&app=b; write =a,b for a name a,b"
+STAR = "A * may only be at the end, as in web*; write =*web for a name that has one elsewhere"
+PATTERN = "Regular expressions are not supported, only web*; write =~web for a name that begins with ~ or ^"
 UNKNOWN = (
     "Unknown parameter; there are hour, from, to, last, src_app, dest_app, vpc_id, app, group_by, include, direction, "
     "sort, top, page, size, cursor, format"
@@ -138,6 +141,9 @@ def test_what_is_no_hour_is_refused_with_what_one_is(name: str, value: str) -> N
         ("from=0&vpc_id=%3D", "vpc_id", "Expected a name, a prefix*, !either, or =a name taken literally"),
         ("from=0&app=" + "x" * 256, "app", "A name has at most 255 characters, and none that is NUL"),
         ("from=0&app=a%00", "app", "A name has at most 255 characters, and none that is NUL"),
+        *((f"from=0&app={value}", "app", COMMA) for value in ("a,b", "!a,b", "a,b*", ",", "*,b", "~a,b")),
+        *((f"from=0&vpc_id={value}", "vpc_id", STAR) for value in ("*shop", "!*shop", "*shop*", "a*b", "a**")),
+        *((f"from=0&src_app={value}", "src_app", PATTERN) for value in ("~^check", "!~x", "^check", "~", "~*")),
         ("from=0&group_by=app", "group_by", GROUPS),
         ("from=0&group_by=hour,hour", "group_by", GROUPS),
         ("from=0&group_by=hour,total", "group_by", GROUPS),
@@ -177,7 +183,11 @@ def test_a_wrong_query_is_told_what_to_change(query: str, name: str, said: str) 
         ("!=!x*", Wanted("!x*", False, True)),
         ("*", Wanted("", True, False)),
         ("!*", Wanted("", True, True)),
-        ("a*b", Wanted("a*b", False, False)),
+        ("=a*b", Wanted("a*b", False, False)),
+        ("=a,b", Wanted("a,b", False, False)),
+        ("!=a,b", Wanted("a,b", False, True)),
+        ("=~a", Wanted("~a", False, False)),
+        ("a~^", Wanted("a~^", False, False)),
         ("a!=b", Wanted("a!=b", False, False)),
     ],
 )

@@ -73,8 +73,17 @@ def _views(flows: Iterable[dict[str, str | int]], question: Question) -> Iterabl
             yield {APP: flow["src_app"], **flow}
             if flow["src_app"] != flow["dest_app"]:
                 yield {APP: turned["src_app"], **turned}
+        elif question.both and (seen_from := _seen_from(question)):
+            yield flow if flow["src_app"] == seen_from else turned
         else:
             yield turned if question.both and str(flow["src_app"]) > str(flow["dest_app"]) else flow
+
+
+def _seen_from(question: Question) -> str | None:
+    for name, (exact, prefixes, *_) in question.filters:
+        if name == APP and len(exact) == 1 and not prefixes:
+            return exact[0]
+    return None
 
 
 def _value(row: Row, question: Question, member: str) -> str | int:
@@ -96,15 +105,15 @@ def _sums(numbers: st.SearchStrategy[int]) -> st.SearchStrategy[list[FlowSum]]:
 flow_sums = _sums(small) | _sums(large)
 some = st.lists(names, max_size=2).map(tuple)
 filters = st.dictionaries(
-    st.sampled_from(["src_app", "dest_app", "vpc_id", APP]), st.builds(Names, some, some, some, some), max_size=2
+    st.sampled_from(["src_app", "dest_app", "vpc_id", APP]),
+    st.builds(Names, some, some, some, some) | names.map(lambda name: Names((name,))),
+    max_size=2,
 ).map(lambda found: tuple(found.items()))
 hours = st.one_of(
     st.builds(Hours, st.sets(st.sampled_from(HOURS), min_size=1).map(lambda found: tuple(sorted(found)))),
     st.builds(Hours, st.just(()), st.sampled_from(HOURS), st.none() | st.sampled_from(HOURS)),
 )
-members = st.sets(st.sampled_from(KEY)).map(lambda found: tuple(name for name in KEY if name in found)) | st.just(
-    (APP,)
-)
+members = st.lists(st.sampled_from(KEY), unique=True).map(tuple) | st.just((APP,))
 
 
 @st.composite

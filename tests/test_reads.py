@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -62,12 +63,61 @@ def test_records_are_told_where_they_are_asked_for(get: Get) -> None:
 
 
 @pytest.mark.usefixtures("sample")
-def test_items_have_the_members_they_are_grouped_by_in_the_usual_order(get: Get) -> None:
-    grouped = get("/flows?from=0&group_by=hour,src_app")
+def test_items_have_the_members_they_are_grouped_by_in_the_order_asked_for_and_are_sorted_by_it(get: Get) -> None:
+    by_hour = get("/flows?from=0&group_by=hour,src_app")
+    by_app = get("/flows?from=0&group_by=src_app,hour")
 
-    assert list(grouped) == ["items", "total", "page", "size"]
-    assert list(grouped["items"][0]) == ["src_app", "hour", "bytes_rx", "bytes_tx", "records"]
-    assert [(item["src_app"], item["hour"]) for item in grouped["items"]] == [("baz", 1), ("baz", 2), ("foo", 1)]
+    assert list(by_hour) == ["items", "total", "page", "size"]
+    assert list(by_hour["items"][0]) == ["hour", "src_app", "bytes_rx", "bytes_tx", "records"]
+    assert [(item["src_app"], item["hour"]) for item in by_hour["items"]] == [("baz", 1), ("foo", 1), ("baz", 2)]
+    assert list(by_app["items"][0]) == ["src_app", "hour", "bytes_rx", "bytes_tx", "records"]
+    assert [(item["src_app"], item["hour"]) for item in by_app["items"]] == [("baz", 1), ("baz", 2), ("foo", 1)]
+
+
+@pytest.mark.usefixtures("sample")
+def test_the_order_of_a_group_is_kept_in_every_format_and_by_a_cursor(ask: Callable[[str], Response]) -> None:
+    query = "/flows?from=0&group_by=vpc_id,hour,dest_app,src_app&top=1"
+    walk = from_json(ask("/flows?from=0&group_by=vpc_id,hour,dest_app,src_app&size=1&cursor=").body)
+
+    assert ask(f"{query}&format=csv").body.startswith(b"vpc_id,hour,dest_app,src_app,bytes_rx,bytes_tx,records\r\n")
+    assert ask(f"{query}&format=ndjson").body.startswith(b'{"vpc_id":"vpc-0","hour":1,"dest_app":"bar","src_app":"foo"')
+    assert list(walk["items"][0])[:4] == ["vpc_id", "hour", "dest_app", "src_app"]
+    assert [item["hour"] for item in walk["items"]] == [1]
+
+
+def test_both_directions_of_one_app_are_seen_from_it(get: Get, store: FlowStore) -> None:
+    ways = [("m", "a"), ("a", "m"), ("m", "z"), ("z", "m"), ("m", "m"), ("a", "z")]
+    store.add(sorted(make_sum(src, dest, bytes_rx=number, bytes_tx=10) for number, (src, dest) in enumerate(ways)))
+    rows = [("m", "a", 10, 11), ("m", "m", 4, 10), ("m", "z", 12, 13)]
+
+    def read(query: str, kind: str = "items") -> list[tuple[Any, ...]]:
+        found = get(query)[kind]
+        return [(each["src_app"], each["dest_app"], each["bytes_rx"], each["bytes_tx"]) for each in found]
+
+    assert read("/flows?hour=1&app=m&direction=both") == rows
+    assert read("/flows?hour=1&app=m&app=!b&direction=both&group_by=src_app,dest_app") == rows
+    assert read("/flows?hour=1&app==m&direction=both&top=2") == [rows[2], rows[0]]
+    assert read("/flows?hour=1&app=m&direction=both&size=2&cursor=") == rows[:2]
+    assert sorted(read("/graph?hour=1&app=m&direction=both", "links")) == rows
+    # Where no single name is wanted, the one that sorts first is the source.
+    for other in ("app=m*", "app=m&app=a", "app=!z", "src_app=m"):
+        assert ("a", "m") in [row[:2] for row in read(f"/flows?hour=1&{other}&direction=both")]
+
+
+@pytest.mark.parametrize("filter", ["src_app", "dest_app", "vpc_id", "app"])
+def test_a_list_or_a_pattern_is_refused_with_what_to_write_and_found_as_a_name_when_it_is_one(
+    ask: Callable[[str], Response],
+    store: FlowStore,
+    filter: str,  # noqa: A002
+) -> None:
+    for name in ("a,b", "*shop", "~^check", "^x", "a*b", ",", "a,b*"):
+        store.add([make_sum(name, name, name)])
+        for kind in ("", "!"):
+            refused = ask(f"/flows?hour=1&{urlencode({filter: kind + name})}")
+            assert refused.status == 422
+            assert "; write =" in from_json(refused.body)["errors"][0]["msg"]
+        found = from_json(ask(f"/flows?hour=1&{urlencode({filter: '=' + name})}").body)
+        assert [item["src_app"] for item in found["items"]] == [name]
 
 
 @pytest.mark.usefixtures("sample")

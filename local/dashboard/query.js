@@ -8,7 +8,7 @@ export const TALKERS = 10;
 export const HOURS = 744;
 
 /** Write a name so that the API takes it as it is, whatever it begins or ends with. */
-export const literal = (name) => (/^[=!]|\*$/.test(name) ? `=${name}` : name);
+export const literal = (name) => (/^[=!~^]|[,*]/.test(name) ? `=${name}` : name);
 
 const url = (path, pairs) => `${path}?${new URLSearchParams(pairs)}`;
 
