@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from handlers.formats import JSON, LINES, PARQUET, TABLE
+from handlers.formats import ARROW, JSON, LINES, PARQUET, TABLE
 from handlers.web import Request, RequestError
 
-Format = Literal["json", "ndjson", "csv", "parquet"]
+Format = Literal["json", "ndjson", "csv", "parquet", "arrow"]
+
+COLUMNAR: frozenset[Format] = frozenset({"parquet", "arrow"})
+"""The formats of typed columns, which pyarrow writes."""
 
 VARY = ("Vary", "Accept, Accept-Encoding")
 """What any answer depends on that is given in several formats."""
@@ -44,12 +47,14 @@ _OFFERS = (
     _Offer("ndjson", LINES, _UTF8),
     _Offer("csv", TABLE, {**_UTF8, "header": "present"}),
     _Offer("parquet", PARQUET, {}),
+    _Offer("arrow", ARROW, {}),
 )
 MEDIA: Mapping[Format, str] = {
     "json": JSON,
     "ndjson": LINES,
     "csv": f"{TABLE}; charset=utf-8; header=present",
     "parquet": PARQUET,
+    "arrow": ARROW,
 }
 """The Content-Type of each format."""
 
@@ -81,8 +86,8 @@ def shape_of(request: Request, named: Format | None = None) -> Shape:
     if named is None and headers.get("accept", "") in _ANYTHING and "accept-encoding" not in headers:
         return _PLAIN
     wanted = named or _wanted(headers.get("accept", ""))
-    if wanted == "parquet":
-        _need_parquet()
+    if wanted in COLUMNAR:
+        _need_pyarrow()
     return _coded(wanted, headers.get("accept-encoding"))
 
 
@@ -95,8 +100,8 @@ def _wanted(accept: str) -> Format:
         return "json"
     welcome = {offer.format: _welcome(offer, ranges) for offer in _OFFERS}
     best = max(welcome, key=welcome.__getitem__)
-    if best == "parquet" and not _has_parquet() and max(welcome["json"], welcome["ndjson"], welcome["csv"]) > 0:
-        del welcome["parquet"]
+    if best in COLUMNAR and not _has_pyarrow() and any(welcome[each] for each in welcome if each not in COLUMNAR):
+        welcome = {name: quality for name, quality in welcome.items() if name not in COLUMNAR}
         best = max(welcome, key=welcome.__getitem__)
     if welcome[best] == 0:
         known = ", ".join(offer.media for offer in _OFFERS)
@@ -164,13 +169,15 @@ def _coded(wanted: Format, accepted: str | None) -> Shape:
     return Shape(wanted, gzip > 0 and gzip >= (plain or 0.0), plain != 0)
 
 
-def _has_parquet() -> bool:
+def _has_pyarrow() -> bool:
     from handlers.formats.parquet import installed
 
     return installed()
 
 
-def _need_parquet() -> None:
-    if not _has_parquet():
-        message = "Parquet takes a package that is not installed here: make install_parquet, or ask for another format"
+def _need_pyarrow() -> None:
+    if not _has_pyarrow():
+        message = (
+            "Parquet and Arrow need a package that is not installed here: make install_parquet, or use another format"
+        )
         raise RequestError(406, message, headers=(VARY,))

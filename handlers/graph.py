@@ -3,9 +3,11 @@
 from typing import cast
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from handlers.accept import shape_of
 from handlers.language import read_graph_query
+from handlers.no_data import HoursWithData, hours_with_data
 from handlers.question import Rest
 from handlers.reads import rest_of
 from handlers.record import FlowStore
@@ -42,6 +44,8 @@ class Graph(msgspec.Struct):
     nodes: list[Node]
     links: list[Link]
     other: dict[str, int]
+    hours_with_data: HoursWithData | UnsetType = UNSET
+    """Which hours have flows, where those that were asked for have none."""
 
 
 def get_graph(request: Request, store: FlowStore, settings: Settings) -> Response:
@@ -56,7 +60,8 @@ def get_graph(request: Request, store: FlowStore, settings: Settings) -> Respons
     def draw() -> Response:
         found = store.ask(asked.question)
         links = [Link(*row) for row in found.rows]  # type: ignore[arg-type]
-        graph = Graph(_nodes(links), links, rest_of(cast("Rest", found.rest), records=True))
+        no_data = hours_with_data(store, asked.question.hours, links)
+        graph = Graph(_nodes(links), links, rest_of(cast("Rest", found.rest), records=True), **no_data)
         return Response(200, msgspec.json.encode(graph), records=len(links))
 
     return answer_unless_known(request, shape, asked, lambda: store.version(asked.question.hours), draw)

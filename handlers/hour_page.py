@@ -2,8 +2,8 @@
 
 from handlers.accept import shape_of
 from handlers.codec import encode, flow_page
-from handlers.query import parse_hour_query
-from handlers.question import HourPage, Hours
+from handlers.query import HourQuery, parse_hour_query
+from handlers.question import KEY, HourPage, Hours
 from handlers.record import FlowStore
 from handlers.settings import Settings
 from handlers.table import answer_unless_known
@@ -27,9 +27,20 @@ def read_hour_page(request: Request, store: FlowStore, settings: Settings) -> Re
 
     def page() -> Response:
         shown = found or read()
+        if not shown.total:
+            return Response(200, _empty_page(store, asked))
         return Response(200, encode(flow_page(shown, asked.page, asked.size)), records=len(shown.sums))
 
     def version() -> str:
         return found.version if found else store.version(Hours((asked.hour,)))
 
     return answer_unless_known(request, shape, asked, version, page)
+
+
+def _empty_page(store: FlowStore, asked: HourQuery) -> bytes:
+    """Write the page of an hour without sums."""
+    from handlers.formats.rows import write_items
+    from handlers.no_data import hours_with_data
+
+    beside = {"total": 0, "page": asked.page, "size": asked.size}
+    return write_items(KEY, (), beside | dict(hours_with_data(store, Hours((asked.hour,)), ())))

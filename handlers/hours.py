@@ -1,7 +1,10 @@
 """GET /hours: the hours that have sums, with their totals, newest first."""
 
 from handlers.accept import shape_of
+from handlers.download import content_disposition
+from handlers.iso_time import with_times
 from handlers.language import read_hours_query
+from handlers.no_data import hours_with_data
 from handlers.record import FlowStore
 from handlers.settings import Settings
 from handlers.table import Table, answer_table
@@ -22,6 +25,10 @@ def get_hours(request: Request, store: FlowStore, settings: Settings) -> Respons
     def ask() -> Table:
         total, found = store.hours(asked.hours, (asked.page - 1) * asked.size, asked.size)
         rows = [(each.hour, each.bytes_rx, each.bytes_tx, each.records, each.flows) for each in found]
-        return Table(_MEMBERS, (rows,), {"total": total, "page": asked.page, "size": asked.size})
+        members, rows = with_times(_MEMBERS, rows) if asked.times else (_MEMBERS, rows)
+        beside = {"total": total, "page": asked.page, "size": asked.size}
+        if shape.format == "json":
+            return Table(members, (rows,), beside if total else beside | dict(hours_with_data(store, asked.hours, ())))
+        return Table(members, (rows,), headers=(content_disposition(request, asked.hours, shape.format),))
 
     return answer_table(request, shape, asked, lambda: store.version(asked.hours), ask)

@@ -41,6 +41,8 @@ class Asked(NamedTuple):
     given: tuple[str, ...] = ()
     """The parameters that were."""
     format: "Format | None" = None
+    times: bool = False
+    """Whether each hour is to be a time, too."""
 
     @property
     def by_cursor(self) -> bool:
@@ -62,6 +64,8 @@ def read_flows_query(query: str, settings: Settings, now: int = 0) -> Asked:
     if "cursor" in given and "last" in given:
         raise wrong("last", "Not with cursor: the hours move on meanwhile; give from and to")
     _refuse_together(given, "top", "page", "size")
+    if "time" in given and "hour" not in members:
+        raise wrong("time", "The items have no hour to give the time of; add hour to group_by")
     question = Question(hours_of(given, now), filters_of(given), members, both="direction" in given)
     return (_by_cursor if "cursor" in given else ordered)(question, records, given, settings)
 
@@ -75,7 +79,7 @@ def _by_cursor(question: Question, records: bool, given: Mapping[str, Any], sett
         question = question._replace(after=read_cursor(given["cursor"], question))
     except Misread as error:
         raise wrong("cursor", str(error)) from None
-    return Asked(question, records, 1, size, tuple(given), given.get("format"))
+    return Asked(question, records, 1, size, tuple(given), given.get("format"), "time" in given)
 
 
 def read_names_query(query: str, settings: Settings, member: str, now: int = 0) -> Asked:
@@ -100,13 +104,14 @@ class AskedHours(NamedTuple):
     page: int
     size: int
     format: "Format | None" = None
+    times: bool = False
 
 
 def read_hours_query(query: str, settings: Settings, now: int = 0) -> AskedHours:
     """Read a query of GET /hours: which hours, the page and its size. Raises RequestError (422)."""
     given = read_query(query, hours_parameters(settings))
     page, size = _page(given, settings)
-    return AskedHours(hours_of(given, now), page, size, given.get("format"))
+    return AskedHours(hours_of(given, now), page, size, given.get("format"), "time" in given)
 
 
 def hours_of(given: Mapping[str, Any], now: int) -> Hours:
@@ -171,7 +176,7 @@ def ordered(question: Question, records: bool, given: Mapping[str, Any], setting
     else:
         page, size = _page(given, settings)
         question = question._replace(order=order, offset=(page - 1) * size, limit=size, counted=True)
-    return Asked(question, records, page, size, tuple(given), given.get("format"))
+    return Asked(question, records, page, size, tuple(given), given.get("format"), "time" in given)
 
 
 def _page(given: Mapping[str, Any], settings: Settings) -> tuple[int, int]:

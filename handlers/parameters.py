@@ -150,6 +150,12 @@ def direction() -> Parameter:
     return Parameter("direction", meaning, _one_of("both"), {"type": "string", "enum": ["both"]})
 
 
+def iso_times() -> Parameter:
+    """Make the parameter that adds times to hours."""
+    meaning = "`iso` adds `time` after `hour`: the hour as an ISO 8601 time in UTC, or null after the year 9999."
+    return Parameter("time", meaning, _one_of("iso"), {"type": "string", "enum": ["iso"]})
+
+
 def sort() -> Parameter:
     """Make the parameter that orders rows."""
     meaning = (
@@ -199,6 +205,7 @@ def flow_parameters(settings: Settings) -> tuple[Parameter, ...]:
             {"type": "string", "enum": ["records"]},
         ),
         direction(),
+        iso_times(),
         sort(),
         top(settings),
         *pages(settings),
@@ -230,7 +237,7 @@ def graph_parameters(settings: Settings) -> tuple[Parameter, ...]:
 
 def hours_parameters(settings: Settings) -> tuple[Parameter, ...]:
     """List the parameters of GET /hours."""
-    return (*times(), *pages(settings), formats())
+    return (*times(), iso_times(), *pages(settings), formats())
 
 
 def _read_prefix(value: str) -> str:

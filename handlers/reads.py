@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
-from handlers.accept import shape_of
+from handlers.accept import COLUMNAR, Shape, shape_of
 from handlers.cursor import write_cursor
+from handlers.download import content_disposition
+from handlers.iso_time import with_times
 from handlers.language import Asked, read_flows_query
+from handlers.no_data import hours_with_data
 from handlers.query import pairs_of
-from handlers.question import SUMS, WALK, Found, Rest, Row, Sort
-from handlers.record import FlowStore
+from handlers.question import SUMS, WALK, Found, Question, Rest, Row, Sort
+from handlers.record import MAX_INTEGER, FlowStore
 from handlers.settings import Settings
 from handlers.stream import let_go
 from handlers.table import Table, answer_table
@@ -28,27 +31,50 @@ def answer_asked(request: Request, asked: Asked, store: FlowStore) -> Response:
     shape = shape_of(request, asked.format)
 
     def ask() -> Table:
-        table = _table(request, asked, store, every=shape.format != "json" and not asked.part)
-        # What is stored fits into 64 bits; what was added up may not.
-        return table._replace(fits=not asked.question.merges)
+        if shape.format == "json":
+            return _page(request, asked, store)
+        table = _part(request, asked, store) if asked.part else _streamed(asked, store, shape)
+        group = asked.question.members if "group_by" in asked.given else None
+        named = content_disposition(request, asked.question.hours, shape.format, group)
+        return table._replace(headers=(*table.headers, named))
 
     return answer_table(request, shape, asked, lambda: store.version(asked.question.hours), ask)
 
 
-def _table(request: Request, asked: Asked, store: FlowStore, *, every: bool) -> Table:
-    if every:
-        return _streamed(asked, store)
+def _page(request: Request, asked: Asked, store: FlowStore) -> Table:
+    """Answer a part, which names the hours that have flows where those that were asked for have none."""
+    table = _part(request, asked, store)
+    (rows,) = table.chunks
+    if (rows and asked.question.members) or asked.question.after or asked.question.offset:
+        return table
+    # The total of nothing is a row of zeros.
+    counted = [row for row in rows if any(row)]
+    return table._replace(beside={**table.beside, **hours_with_data(store, asked.question.hours, counted)})
+
+
+def _part(request: Request, asked: Asked, store: FlowStore) -> Table:
     found = store.ask(asked.question)
     return _walked(asked, found, request.query) if asked.by_cursor else told(asked, found)
 
 
-def _streamed(asked: Asked, store: FlowStore) -> Table:
+def _streamed(asked: Asked, store: FlowStore, shape: Shape) -> Table:
     """Tell every row, while it is read; sums as they are kept, hour by hour, which takes no sorting of all of them."""
     question = asked.question._replace(limit=None, counted=False)
     if not (question.merges or "sort" in asked.given):
         question = question._replace(order=tuple(map(Sort, WALK)))
     members, _ = shown(asked, [])
-    return Table(members, _shown_chunks(asked, store.stream(question)))
+    fits = shape.format not in COLUMNAR or not question.merges or _fits(question, store)
+    return Table(members, _shown_chunks(asked, store.stream(question)), fits=fits)
+
+
+def _fits(question: Question, store: FlowStore) -> bool:
+    """Tell whether no sum that merges sums of these hours can exceed 2^63-1, by the hourly totals.
+
+    Either way's bytes may be added to the other's, where flows are seen from their other end. Totals that pass the
+    limit between this and the stream's own moment make the stream fail, and the client ask again.
+    """
+    ((bytes_rx, bytes_tx, records),) = store.ask(Question(question.hours, members=(), limit=1)).rows
+    return int(bytes_rx) + int(bytes_tx) <= MAX_INTEGER and int(records) <= MAX_INTEGER
 
 
 def _shown_chunks(asked: Asked, chunks: Iterator[list[Row]]) -> Iterator[list[Row]]:
@@ -65,14 +91,15 @@ def told(asked: Asked, found: Found) -> Table:
     if found.rest is None:
         return Table(members, (rows,), {"total": found.total, "page": asked.page, "size": asked.size})
     rest = rest_of(found.rest, records=asked.records)
-    sums = [rest[name] for name in SUMS if name in rest]
-    return Table(members, (rows,), {"other": rest}, (*(None for _ in asked.question.members), *sums))
+    return Table(members, (rows,), {"other": rest}, tuple(rest.get(name) for name in members))
 
 
 def shown(asked: Asked, rows: list[Row]) -> tuple[tuple[str, ...], list[Row]]:
-    """Leave out how many records there were, where that was not asked for."""
+    """Leave out how many records there were, where that was not asked for, and add times, where they were."""
     members = (*asked.question.members, *SUMS)
-    return (members, rows) if asked.records else (members[:-1], [row[:-1] for row in rows])
+    if not asked.records:
+        members, rows = members[:-1], [row[:-1] for row in rows]
+    return with_times(members, rows) if asked.times else (members, rows)
 
 
 def rest_of(rest: Rest, *, records: bool) -> dict[str, int]:

@@ -139,10 +139,17 @@ class FlowStore(Protocol):
         """
         ...
 
+    def span(self) -> "Hours | None":
+        """Read the range from the first hour that has sums to the last, or None where there are none.
+
+        Raises StoreUnavailable.
+        """
+        ...
+
     def version(self, hours: "Hours") -> str:
         """Tell the version of some hours: another after each write to one of them, and the same without.
 
-        Raises StoreUnavailable.
+        That of hours without sums changes with the span, too. Raises StoreUnavailable.
         """
         ...
 

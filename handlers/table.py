@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from handlers.accept import MEDIA, VARY, Format, Shape
+from handlers.accept import COLUMNAR, MEDIA, VARY, Format, Shape
 from handlers.etag import etag_of, is_known
 from handlers.formats.rows import Row, write_items, write_lines
+from handlers.record import MAX_INTEGER
 from handlers.stream import Stream
 from handlers.web import Request, Response
 
@@ -75,8 +76,11 @@ def _whole(table: Table, wanted: Format) -> Response:
     rows = list(chain.from_iterable(table.chunks))
     if wanted == "json":
         return Response(200, write_items(table.members, rows, table.beside), table.headers, records=len(rows))
+    numbers = (value for row in (*rows, table.other or ()) for value in row if isinstance(value, int))
+    table = table._replace(fits=wanted not in COLUMNAR or max(numbers, default=0) <= MAX_INTEGER)
     body = b"".join(_write(table, wanted, [rows]))
-    return Response(200, body, table.headers, records=len(rows), content_type=MEDIA[wanted], binary=wanted == "parquet")
+    binary = wanted in COLUMNAR
+    return Response(200, body, table.headers, records=len(rows), content_type=MEDIA[wanted], binary=binary)
 
 
 def _packed(response: Response, shape: Shape) -> Response:
@@ -100,7 +104,7 @@ def _streamed(table: Table, shape: Shape) -> Response:
         return pack(parts)
 
     headers = (*table.headers, _GZIP) if packs else table.headers
-    binary = packs or shape.format == "parquet"
+    binary = packs or shape.format in COLUMNAR
     stream = Stream(table.chunks, write)
     return Response(200, b"", headers, content_type=MEDIA[shape.format], binary=binary, chunks=stream)
 
@@ -121,6 +125,6 @@ def _write(table: Table, wanted: Format, chunks: Iterable[Sequence[Row]]) -> Ite
         from handlers.formats.csv import write_table
 
         return write_table(table.members, rows)
-    from handlers.formats.parquet import write_parquet
+    from handlers.formats.parquet import write_arrow, write_parquet
 
-    return write_parquet(table.members, rows, table.fits and table.other is None)
+    return (write_parquet if wanted == "parquet" else write_arrow)(table.members, rows, table.fits)

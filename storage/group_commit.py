@@ -88,6 +88,10 @@ class GroupCommit:
         """Read the kept totals of some hours; see FlowStore."""
         return self._store.hours(hours, offset, limit)
 
+    def span(self) -> Hours | None:
+        """Read the range from the first hour that has sums to the last; see FlowStore."""
+        return self._store.span()
+
     def version(self, hours: Hours) -> str:
         """Tell the version of some hours; see FlowStore."""
         return self._store.version(hours)

@@ -1,5 +1,6 @@
 """What the kept totals say of some hours, without a look at a sum."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -32,11 +33,25 @@ def hours(engine: Engine, asked: Hours, offset: int, limit: int) -> tuple[int, l
     return total, [HourTotal(*row[:2], *whole(row[2:])) for row in (_ROWS.decode(found) if found else ())]
 
 
+def span(engine: Engine) -> Hours | None:
+    """Read the range from the first hour that has sums to the last; see FlowStore."""
+    # Each stops at the first hour that it meets in key order.
+    kept = "SELECT hour FROM hour_count GROUP BY hour HAVING sum(flows) > 0 ORDER BY hour"
+    ((first, last),) = engine.fetch(f"SELECT ({kept} LIMIT 1), ({kept} DESC LIMIT 1)", ())
+    return None if first is None or last is None else Hours((), first, last + 1)
+
+
 def version(engine: Engine, asked: Hours) -> str:
     """Tell hours' version; see FlowStore."""
     condition, parameters = _where(asked, engine.dialect.placeholder)
     ((rows, *writes),) = engine.fetch(f"SELECT {_VERSION} FROM hour_count WHERE {condition}", parameters)
-    return version_of(rows, writes)
+    return version_of_rows(engine, rows, writes)
+
+
+def version_of_rows(engine: Engine, rows: int, writes: Sequence[int | None]) -> str:
+    """Make hours' version; that of hours that hold nothing is also of the span, which an answer about them names."""
+    version = version_of(rows, writes)
+    return version if rows else f"{version} {span(engine)}"
 
 
 def page_counts(dialect: Dialect) -> str:

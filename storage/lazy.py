@@ -54,6 +54,10 @@ class LazyStore:
         """Read the kept totals of some hours; see FlowStore."""
         return self._opened().hours(hours, offset, limit)
 
+    def span(self) -> "Hours | None":
+        """Read the range from the first hour that has sums to the last; see FlowStore."""
+        return self._opened().span()
+
     def version(self, hours: "Hours") -> str:
         """Tell the version of some hours; see FlowStore."""
         return self._opened().version(hours)

@@ -6,9 +6,8 @@ from peewee import Value
 from handlers.question import HourPage, Hours
 from handlers.record import FlowSum
 from storage.engine import Engine
-from storage.kept import count, page_counts
+from storage.kept import count, page_counts, version_of_rows
 from storage.model import SUM_COLUMNS, FlowSumRow
-from storage.totals import version_of
 
 NEAR = 1_000
 """Sums that are walked over in less time than it takes to look from which end a page is nearer."""
@@ -51,4 +50,4 @@ class Pages:
     def _fetch(self, sql: str, hour: int, limit: int, offset: int) -> HourPage:
         ((counts, rows),) = self._engine.fetch(sql, (hour, hour, limit, offset))
         total, kept, *writes = _COUNTS.decode(counts)
-        return HourPage(total, _ROWS.decode(rows) if rows else [], version_of(kept, writes))
+        return HourPage(total, _ROWS.decode(rows) if rows else [], version_of_rows(self._engine, kept, writes))

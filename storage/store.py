@@ -61,6 +61,12 @@ class SumStore:
 
         return kept.hours(self._engine, hours, offset, limit)
 
+    def span(self) -> "Hours | None":
+        """Read the range from the first hour that has sums to the last; see FlowStore."""
+        from storage import kept
+
+        return kept.span(self._engine)
+
     def version(self, hours: "Hours") -> str:
         """Tell the version of some hours; see FlowStore."""
         from storage import kept

@@ -15,7 +15,7 @@ import schemathesis
 import zstandard
 from schemathesis.core.parameters import ParameterLocation
 
-from handlers.formats import JSON, LINES, TABLE
+from handlers.formats import ARROW, JSON, LINES, PARQUET, TABLE
 from handlers.idempotency import HEADER, read_key
 from handlers.prefer import prefers_lenient
 from handlers.record import MAX_INTEGER, FlowRecord
@@ -44,7 +44,7 @@ def write_body(context: Any, value: Any) -> bytes:
 schemathesis.serializer(JSON, LINES, TABLE)(write_body)
 
 
-@schemathesis.deserializer(LINES, TABLE, "application/vnd.apache.parquet")
+@schemathesis.deserializer(LINES, TABLE, PARQUET, ARROW)
 def read_answer(_context: Any, response: Any) -> Any:
     """Take an answer that is no JSON as it is: of it the document says only what it is."""
     return response.content.decode("utf-8", "replace")
@@ -146,6 +146,8 @@ def _make_sense(case: Any) -> None:
         return
     _mend_hours(query, needed=timed)
     _mend_order(case.path, query)
+    if "hour" not in query.get("group_by", "hour"):
+        query.pop("time", None)
     if "cursor" in query:
         # A cursor is this service's own; and the total is one row.
         query["cursor"] = ""

@@ -6,6 +6,7 @@ import io
 import time
 from typing import Any
 
+import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given
@@ -30,9 +31,13 @@ def read_rows(media: str, body: bytes) -> list[dict[str, Any]]:
     if media == "parquet":
         found: list[dict[str, Any]] = pyarrow.parquet.read_table(io.BytesIO(body)).to_pylist()
         return found
+    if media == "arrow":
+        with pyarrow.ipc.open_stream(body) as reader:
+            read: list[dict[str, Any]] = reader.read_all().to_pylist()
+        return read
     if media == "ndjson":
         return [from_json(line) for line in body.splitlines()]
-    numbers = {"hour", "bytes_rx", "bytes_tx", "records"}
+    numbers = {"hour", "bytes_rx", "bytes_tx", "records", "flows"}
     rows = csv.DictReader(io.StringIO(body.decode(), newline=""))
     return [{k: (int(v) if k in numbers else v) if v else None for k, v in row.items()} for row in rows]
 
@@ -69,7 +74,7 @@ def test_lines_and_tables_are_these(ask: Ask) -> None:
 
 
 @pytest.mark.usefixtures("sample")
-@pytest.mark.parametrize("format", ["ndjson", "csv", "parquet"])
+@pytest.mark.parametrize("format", ["ndjson", "csv", "parquet", "arrow"])
 @pytest.mark.parametrize(
     "query",
     [
@@ -94,7 +99,7 @@ def test_every_format_has_the_rows_that_json_has(ask: Ask, query: str, format: s
 
 
 @pytest.mark.usefixtures("sample")
-@pytest.mark.parametrize("format", ["ndjson", "csv", "parquet"])
+@pytest.mark.parametrize("format", ["ndjson", "csv", "parquet", "arrow"])
 def test_the_rest_comes_last_without_names(ask: Ask, format: str) -> None:  # noqa: A002
     first, rest = read_rows(format, ask("GET", f"/flows?from=0&group_by=src_app&top=1&format={format}").body)
 
@@ -154,7 +159,7 @@ def test_all_the_sums_of_several_hours_come_hour_by_hour(ask: Ask) -> None:
     assert [(row["hour"], row["src_app"]) for row in every] == [(1, "baz"), (1, "foo"), (2, "baz"), (2, "baz")]
 
 
-@pytest.mark.parametrize("format", ["ndjson", "csv", "parquet"])
+@pytest.mark.parametrize("format", ["ndjson", "csv", "parquet", "arrow"])
 def test_without_a_page_every_row_is_given(ask: Ask, sum_store: SumStore, format: str) -> None:  # noqa: A002
     sum_store.add([make_sum(f"app-{number:05}", bytes_rx=number) for number in range(2_500)])
 
@@ -165,7 +170,7 @@ def test_without_a_page_every_row_is_given(ask: Ask, sum_store: SumStore, format
     assert page == every[14:21]
 
 
-@pytest.mark.parametrize("format", ["json", "ndjson", "csv", "parquet"])
+@pytest.mark.parametrize("format", ["json", "ndjson", "csv", "parquet", "arrow"])
 def test_sums_beyond_64_bits_are_told_to_the_last_digit(ask: Ask, sum_store: SumStore, format: str) -> None:  # noqa: A002
     sum_store.add([make_sum(f"app-{number}", bytes_rx=MAX_INTEGER, bytes_tx=1) for number in range(5)])
     exact = 5 * MAX_INTEGER
@@ -193,18 +198,108 @@ def _row(read: Answer, format: str) -> dict[str, Any]:  # noqa: A002
     return row
 
 
-def test_parquet_has_integers_where_they_are_sure_to_fit_and_decimals_elsewhere(ask: Ask) -> None:
-    ask("POST", "/flows", to_json(SAMPLE), JSON)
+@pytest.mark.parametrize("format", ["parquet", "arrow"])
+def test_columns_are_64_bit_integers_where_all_values_fit_and_decimals_elsewhere(
+    ask: Ask,
+    sum_store: SumStore,
+    format: str,  # noqa: A002
+) -> None:
+    half = MAX_INTEGER // 2
+    sum_store.add(
+        [
+            make_sum(hour=1, bytes_rx=half, bytes_tx=half),
+            make_sum(hour=2, bytes_rx=half, bytes_tx=half + 1),
+            make_sum("x", hour=2, bytes_rx=MAX_INTEGER, bytes_tx=0),
+            make_sum("y", hour=2, bytes_rx=MAX_INTEGER, bytes_tx=0),
+        ]
+    )
 
-    def types(query: str) -> dict[str, str]:
-        read = ask("GET", f"/flows?{query}&format=parquet")
-        return {field.name: str(field.type) for field in pyarrow.parquet.read_schema(io.BytesIO(read.body))}
+    def types(target: str) -> dict[str, str]:
+        body = ask("GET", f"{target}&format={format}").body
+        schema = pyarrow.parquet.read_schema(io.BytesIO(body)) if format == "parquet" else _schema(body)
+        return {field.name: str(field.type) for field in schema}
 
     names = {"src_app": "string", "dest_app": "string", "vpc_id": "string", "hour": "int64"}
-    wide = {"bytes_rx": "decimal128(38, 0)", "bytes_tx": "decimal128(38, 0)"}
-    assert types("hour=1") == {**names, "bytes_rx": "int64", "bytes_tx": "int64"}
-    assert types("hour=1&direction=both") == {**names, **wide}
-    assert types("hour=1&group_by=hour") == {"hour": "int64", **wide, "records": "decimal128(38, 0)"}
+    fit, wide = (dict.fromkeys(("bytes_rx", "bytes_tx"), kind) for kind in ("int64", "decimal128(38, 0)"))
+    assert types("/flows?hour=2") == {**names, **fit}
+    assert types("/flows?hour=1&direction=both") == {**names, **fit}
+    assert types("/flows?hour=1&group_by=hour") == {"hour": "int64", **fit, "records": "int64"}
+    assert types("/apps?hour=1") == {"app": "string", **fit, "records": "int64"}
+    assert types("/hours?hour=1") == {"hour": "int64", **fit, "records": "int64", "flows": "int64"}
+    # Of rows that are all there, each value is looked at, and that of the rest too.
+    assert types("/flows?hour=2&group_by=src_app&size=2") == {"src_app": "string", **fit, "records": "int64"}
+    assert types("/flows?hour=2&group_by=src_app&top=2")["bytes_rx"] == "int64"
+    assert types("/flows?hour=2&group_by=src_app&top=1")["bytes_rx"] == "decimal128(38, 0)"
+    assert types("/hours?hour=2")["bytes_rx"] == "decimal128(38, 0)"
+    # Of a stream the type comes before the rows, and so goes by what the hours come to.
+    assert types("/flows?hour=2&group_by=src_app") == {"src_app": "string", **wide, "records": "decimal128(38, 0)"}
+
+
+def _schema(stream: bytes) -> Any:
+    with pyarrow.ipc.open_stream(stream) as reader:
+        return reader.schema
+
+
+@pytest.mark.parametrize("format", ["parquet", "arrow"])
+def test_grouped_columns_can_be_calculated_with(ask: Ask, format: str) -> None:  # noqa: A002
+    ask("POST", "/flows", to_json(SAMPLE), JSON)
+
+    rows = read_rows(format, ask("GET", f"/flows?from=0&group_by=src_app&format={format}").body)
+
+    assert [row["bytes_tx"] * 8 / 3600 for row in rows] == [300 * 8 / 3600] * 2
+
+
+def test_an_hour_has_a_time_beside_it_in_every_format(ask: Ask, sum_store: SumStore) -> None:
+    sum_store.add([make_sum(hour=hour) for hour in (0, 498_751, 70_389_528, MAX_INTEGER)])
+    times = ["1970-01-01T00:00:00Z", "2026-11-24T07:00:00Z", None, None]
+
+    for route in ("/flows?from=0&sort=hour&", "/flows?from=0&group_by=hour&", "/flows?from=0&cursor=&", "/hours?"):
+        items = ask("GET", f"{route}time=iso").json["items"]
+        at = list(items[0]).index("hour")
+        assert list(items[0])[at : at + 3] == ["hour", "time", "bytes_rx"]
+        assert sorted((item["hour"], item["time"] or "") for item in items) == [
+            (hour, time or "") for hour, time in zip((0, 498_751, 70_389_528, MAX_INTEGER), times, strict=True)
+        ]
+        for kind in ("ndjson", "csv"):
+            assert read_rows(kind, ask("GET", f"{route}time=iso&format={kind}").body) == items
+        for kind in ("parquet", "arrow"):
+            rows = read_rows(kind, ask("GET", f"{route}time=iso&format={kind}").body)
+            told = [row["time"] and row["time"].strftime("%Y-%m-%dT%H:%M:%SZ") for row in rows]
+            assert told == [item["time"] for item in items]
+    assert ask("GET", "/hours?hour=70389527&time=iso").json["items"] == []
+    assert read_rows("csv", ask("GET", "/flows?from=0&top=1&time=iso&format=csv").body)[-1]["time"] is None
+    assert ask("GET", "/graph?from=0&time=iso").status == 422
+    assert ask("GET", "/apps?time=iso").status == 422
+
+
+@pytest.mark.usefixtures("sample")
+@pytest.mark.parametrize(("format", "media"), [("ndjson", "application/x-ndjson"), ("csv", "text/csv")])
+def test_rows_with_times_can_be_posted_again(ask: Ask, format: str, media: str) -> None:  # noqa: A002
+    body = ask("GET", f"/flows?hour=2&time=iso&include=records&format={format}").body
+
+    assert ask("POST", "/flows", body, {"Content-Type": media}).json == {"accepted": 2, "flows": 2}
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("/flows?hour=1&format=csv", "flows-1.csv"),
+        ("/v1/flows?from=0&format=csv", "flows-all.csv"),
+        ("/flows?hour=498751&format=csv", "flows-2026-11-24T07.csv"),
+        ("/flows?hour=2026-11-24&format=csv", "flows-2026-11-24T00-to-2026-11-25T00.csv"),
+        ("/flows?from=2026-11-24&to=2026-11-25&format=ndjson", "flows-2026-11-24T00-to-2026-11-25T00.ndjson"),
+        ("/flows?hour=498751&hour=498753&format=csv", "flows-2026-11-24T07-and-more.csv"),
+        ("/flows?from=2026-11-24&group_by=hour,src_app&app=a&format=parquet",
+         "flows-from-2026-11-24T00-by-hour-src_app.parquet"),
+        ("/flows?from=0&group_by=total&format=arrow", "flows-all-by-total.arrow"),
+        ("/apps?top=3&format=csv", "apps-all.csv"),
+        ("/vpcs?from=3&format=csv", "vpcs-from-3.csv"),
+        (f"/hours?from=1&to={MAX_INTEGER}&format=csv", f"hours-1-to-{MAX_INTEGER}.csv"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_no_json_names_a_file_to_save_it_as(ask: Ask, target: str, name: str) -> None:
+    assert ask("GET", target).headers["content-disposition"] == f'attachment; filename="{name}"'
+    assert "content-disposition" not in ask("GET", target.rpartition("&")[0]).headers
 
 
 @pytest.mark.usefixtures("sample")
@@ -273,7 +368,7 @@ def test_every_form_of_an_answer_has_a_validator_of_its_own(ask: Ask) -> None:
 
     told = [ask("GET", "/flows?hour=1", b"", form).headers["etag"] for form in forms]
 
-    assert len(set(told)) == 8
+    assert len(set(told)) == 10
     assert ask("GET", "/flows?hour=1").headers["etag"] in told
     assert ask("GET", "/flows?hour=1&page=1").headers["etag"] in told
     assert ask("GET", "/flows?hour=1&page=2").headers["etag"] not in told

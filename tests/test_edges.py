@@ -198,6 +198,9 @@ class Broken:
     def hours(self, hours: Hours, offset: int, limit: int) -> tuple[int, list[HourTotal]]:
         raise self.error
 
+    def span(self) -> Hours | None:
+        raise self.error
+
     def version(self, hours: Hours) -> str:
         raise self.error
 

@@ -55,6 +55,9 @@ class Gate:
     def hours(self, hours: Hours, offset: int, limit: int) -> tuple[int, list[HourTotal]]:
         return self.store.hours(hours, offset, limit)
 
+    def span(self) -> Hours | None:
+        return self.store.span()
+
     def version(self, hours: Hours) -> str:
         return self.store.version(hours)
 

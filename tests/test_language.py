@@ -33,7 +33,7 @@ STAR = "A * may only be at the end, as in web*; write =*web for a name that has 
 PATTERN = "Regular expressions are not supported, only web*; write =~web for a name that begins with ~ or ^"
 UNKNOWN = (
     "Unknown parameter; there are hour, from, to, last, src_app, dest_app, vpc_id, app, group_by, include, direction, "
-    "sort, top, page, size, cursor, format"
+    "time, sort, top, page, size, cursor, format"
 )
 BY_KEY = tuple(Sort(name) for name in KEY)
 
@@ -150,6 +150,9 @@ def test_what_is_no_hour_is_refused_with_what_one_is(name: str, value: str) -> N
         ("from=0&group_by=", "group_by", GROUPS),
         ("from=0&include=bytes", "include", "Expected records"),
         ("from=0&direction=out", "direction", "Expected both"),
+        ("from=0&time=unix", "time", "Expected iso"),
+        ("from=0&time=iso&group_by=src_app", "time",
+         "The items have no hour to give the time of; add hour to group_by"),
         ("from=0&sort=size", "sort", SORTS),
         ("from=0&sort=hour,-hour", "sort", SORTS),
         ("from=0&sort=records", "sort", "The items have no records to sort by; add include=records"),
@@ -244,7 +247,7 @@ def test_other_reads_want_no_time_and_know_their_own_parameters() -> None:
     names = read_names_query("prefix=web", SETTINGS, "app").question
 
     assert (names.hours, names.prefix, names.members) == (Hours(), "web", ("app",))
-    assert read_hours_query("page=2&size=3", SETTINGS) == (Hours(), 2, 3, None)
+    assert read_hours_query("page=2&size=3", SETTINGS) == (Hours(), 2, 3, None, False)
     assert read_graph_query("from=0", SETTINGS, 50).question.limit == 50
     assert read_graph_query("from=0&top=3", SETTINGS, 50).question.limit == 3
     assert refused("", read_graph_query, 50)[0] == "hour"

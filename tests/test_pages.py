@@ -1,5 +1,6 @@
 """Pages of the local server: their files, and what a browser is told about them."""
 
+import gzip
 import re
 from pathlib import PurePath
 
@@ -9,7 +10,7 @@ from handlers.access import Access, Token
 from handlers.record import FlowStore
 from handlers.settings import Settings
 from local.app import PAGES
-from local.pages import CONTENT_TYPES, file_route, policy, read_file
+from local.pages import CONTENT_TYPES, file_route, policy, read_page
 from tests.edges import Ask, local_edge
 
 PATHS = [route.path for route in PAGES]
@@ -53,6 +54,41 @@ def test_a_file_that_the_browser_has_is_not_sent_again(ask: Ask, path: str) -> N
 
 
 @pytest.mark.parametrize("path", PATHS)
+def test_text_is_compressed_where_gzip_is_accepted_and_has_a_validator_of_its_own(ask: Ask, path: str) -> None:
+    accepted = {"Accept-Encoding": "gzip, deflate, br"}
+    plain, packed = ask("GET", path), ask("GET", path, headers=accepted)
+    again = ask("GET", path, headers={**accepted, "If-None-Match": packed.headers["etag"]})
+    other = ask("GET", path, headers={"If-None-Match": packed.headers["etag"]})
+
+    assert {each.headers["vary"] for each in (plain, packed, again)} == {"Accept-Encoding"}
+    assert {each.headers["cache-control"] for each in (plain, packed, again)} == {"no-cache"}
+    assert (again.status, again.body, again.headers["etag"]) == (304, b"", packed.headers["etag"])
+    assert "content-encoding" not in plain.headers
+    if path.endswith(".png") or len(plain.body) < 1_024:
+        assert packed.body == plain.body
+        assert other.status == 304
+    else:
+        assert packed.headers["content-encoding"] == "gzip"
+        assert gzip.decompress(packed.body) == plain.body
+        assert len(packed.body) < len(plain.body) * 0.6
+        assert (packed.headers["etag"] != plain.headers["etag"], other.status) == (True, 200)
+
+
+def test_a_file_is_compressed_once_and_its_bytes_are_shared() -> None:
+    page = read_page("plotly", "package_data/plotly.min.js")
+
+    assert page is read_page("plotly", "package_data/plotly.min.js")
+    assert page.gzip is not None
+    assert len(page.gzip.content) < 0.32 * len(page.plain.content)
+
+
+def test_a_file_is_not_sent_where_no_coding_of_it_is_accepted(ask: Ask) -> None:
+    refused = ask("GET", "/docs", headers={"Accept-Encoding": "br, identity;q=0"})
+
+    assert (refused.status, refused.json["status_code"]) == (406, 406)
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_a_page_is_there_before_a_token_is(sum_store: FlowStore, settings: Settings, path: str) -> None:
     ask = local_edge(sum_store, settings, Access((Token("web", "read", b"x" * 32),)))
 
@@ -90,7 +126,7 @@ def test_a_package_that_is_not_installed_is_named(sum_store: FlowStore, settings
 
 
 def test_swagger_ui_is_5_or_newer() -> None:
-    content = read_file("mkdocs_swagger_ui_tag", "swagger-ui/javascripts/swagger-ui-bundle.js").content
+    content = read_page("mkdocs_swagger_ui_tag", "swagger-ui/javascripts/swagger-ui-bundle.js").plain.content
 
     version = content.split(b'PACKAGE_VERSION:"')[1].split(b'"')[0]
     assert int(version.split(b".")[0]) >= 5

@@ -125,7 +125,13 @@ def test_the_total_is_one_item_also_of_nothing(get: Get) -> None:
     nothing = {"bytes_rx": 0, "bytes_tx": 0, "records": 0}
 
     assert get("/flows?from=0&group_by=total")["items"] == [{"bytes_rx": 2400, "bytes_tx": 600, "records": 5}]
-    assert get("/flows?hour=9&group_by=total") == {"items": [nothing], "total": 1, "page": 1, "size": 50}
+    assert get("/flows?hour=9&group_by=total") == {
+        "items": [nothing],
+        "total": 1,
+        "page": 1,
+        "size": 50,
+        "hours_with_data": {"from": 1, "to": 3},
+    }
     assert get("/flows?from=0&group_by=total&page=2")["items"] == []
 
 
@@ -279,6 +285,7 @@ def test_a_graph_has_the_greatest_links_their_ends_and_the_rest(store: FlowStore
     ]
     assert get("/graph?hour=9") == {
         "nodes": [], "links": [], "other": {"rows": 0, "bytes_rx": 0, "bytes_tx": 0, "records": 0},
+        "hours_with_data": {"from": 1, "to": 2},
     }  # fmt: skip
 
 

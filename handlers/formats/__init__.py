@@ -11,7 +11,8 @@ JSON = "application/json"
 LINES = "application/x-ndjson"
 TABLE = "text/csv"
 PARQUET = "application/vnd.apache.parquet"
-"""What only answers may be."""
+ARROW = "application/vnd.apache.arrow.stream"
+"""What only answers may be, as the one before."""
 
 Decoder = Callable[[bytes, int, bool], Batch]
 """Called with the body, MAX_BATCH_FLOWS, and whether bad records shall be left out."""

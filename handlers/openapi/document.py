@@ -21,6 +21,7 @@ _TEXT: dict[str, Any] = {"type": "string"}
 HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-Id": {"description": "The request's own, or a new one; the log has it.", "required": True},
     "Cache-Control": {"description": "An answer may be kept, and is to be asked for again each time."},
+    "Content-Disposition": {"description": "The name of a file to save it as (RFC 6266); not with JSON."},
     "Content-Encoding": {"description": "How the answer is packed."},
     "ETag": {"description": "The answer's validator, for If-None-Match; another one after each write to the sums."},
     "Vary": {"description": "Which headers of the request it depends on."},

@@ -61,6 +61,7 @@ _KNOWN: dict[str, Any] = {
 
 _FORMS: dict[str, Any] = {
     **_KNOWN,
+    "told": (*_KNOWN["told"], "Content-Disposition"),
     "also": tuple(media.partition(";")[0] for name, media in MEDIA.items() if name != "json"),
 }
 """What goes with a table: it is answered in several formats, too."""
@@ -91,6 +92,7 @@ OPERATIONS = {
             "One of hour and from is needed, and not both; to is with from, and after it.",
             "top is not with page or size; cursor is not with page, top or sort.",
             "sort names members that the items have; records are there with group_by or include.",
+            "time needs items that have an hour.",
         ),
     ),
     "GET /hours": Operation(

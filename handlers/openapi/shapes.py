@@ -3,6 +3,8 @@
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from handlers.no_data import HoursWithData
+
 
 class FlowRow(msgspec.Struct, kw_only=True):
     """A sum of flows; it has the members of the key that it is about, and records where these are asked for."""
@@ -11,6 +13,7 @@ class FlowRow(msgspec.Struct, kw_only=True):
     dest_app: str | UnsetType = UNSET
     vpc_id: str | UnsetType = UNSET
     hour: int | UnsetType = UNSET
+    time: str | UnsetType | None = UNSET
     bytes_rx: int
     bytes_tx: int
     records: int | UnsetType = UNSET
@@ -32,6 +35,7 @@ class FlowPage(msgspec.Struct):
     total: int
     page: int
     size: int
+    hours_with_data: HoursWithData | UnsetType = UNSET
 
 
 class FlowTop(msgspec.Struct):
@@ -39,6 +43,7 @@ class FlowTop(msgspec.Struct):
 
     items: list[FlowRow]
     other: Other
+    hours_with_data: HoursWithData | UnsetType = UNSET
 
 
 class FlowWalk(msgspec.Struct):
@@ -47,12 +52,14 @@ class FlowWalk(msgspec.Struct):
     items: list[FlowRow]
     size: int
     next: str | None
+    hours_with_data: HoursWithData | UnsetType = UNSET
 
 
-class HourRow(msgspec.Struct):
+class HourRow(msgspec.Struct, kw_only=True):
     """An hour with its totals, and how many sums it has."""
 
     hour: int
+    time: str | UnsetType | None = UNSET
     bytes_rx: int
     bytes_tx: int
     records: int
@@ -66,6 +73,7 @@ class HourPage(msgspec.Struct):
     total: int
     page: int
     size: int
+    hours_with_data: HoursWithData | UnsetType = UNSET
 
 
 class AppRow(msgspec.Struct):
@@ -84,6 +92,7 @@ class AppPage(msgspec.Struct):
     total: int
     page: int
     size: int
+    hours_with_data: HoursWithData | UnsetType = UNSET
 
 
 class AppTop(msgspec.Struct):
@@ -91,6 +100,7 @@ class AppTop(msgspec.Struct):
 
     items: list[AppRow]
     other: Other
+    hours_with_data: HoursWithData | UnsetType = UNSET
 
 
 class VpcRow(msgspec.Struct):
@@ -109,6 +119,7 @@ class VpcPage(msgspec.Struct):
     total: int
     page: int
     size: int
+    hours_with_data: HoursWithData | UnsetType = UNSET
 
 
 class VpcTop(msgspec.Struct):
@@ -116,3 +127,4 @@ class VpcTop(msgspec.Struct):
 
     items: list[VpcRow]
     other: Other
+    hours_with_data: HoursWithData | UnsetType = UNSET
