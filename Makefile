@@ -48,7 +48,7 @@ $(VENV)/.installed_postgresql: $(VENV)/.installed requirements-functions.lock
 	$(call install_packages,$(PIP),requirements-functions.lock)
 	@touch $@
 
-install_parquet: $(VENV)/.installed_parquet ## install, with what answers in Parquet need
+install_parquet: $(VENV)/.installed_parquet ## install, with what answers in Parquet and Arrow need
 
 $(VENV)/.installed_parquet: $(VENV)/.installed requirements-parquet.lock
 	$(call install_packages,$(PIP),requirements-parquet.lock)

@@ -28,8 +28,6 @@ def hours_with_data(store: FlowStore, asked: Hours, rows: Sequence[object]) -> M
     span = store.span()
     if span is None:
         return {}
-    return {
-        "hours_with_data": HoursWithData(
-            span.first, span.end if span.end is not None and span.end <= MAX_INTEGER else UNSET
-        )
-    }
+    # No parameter is larger than the last hour that there may be.
+    end = UNSET if span.end is None or span.end > MAX_INTEGER else span.end
+    return {"hours_with_data": HoursWithData(span.first, end)}

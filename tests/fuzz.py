@@ -111,6 +111,8 @@ SEEDS = (
     Sent("GET", "/flows?from=0&cursor=&size=1&format=ndjson", {"Accept-Encoding": "gzip;q=1, identity;q=0"}),
     Sent("GET", "/flows?from=0&format=csv", {"If-None-Match": 'W/"a", "b"'}),
     Sent("GET", "/flows?from=0&group_by=total&format=parquet", {"Accept": "application/vnd.apache.parquet"}),
+    Sent("GET", "/flows?last=999999w&time=iso&group_by=vpc_id,hour&app=foo&direction=both&format=arrow", {}),
+    Sent("GET", "/hours?hour=1970-01-01&hour=2026-11-24&time=iso", {}),
     Sent("GET", "/apps?prefix=f&hour=1&page=1&size=2", {}),
     Sent("GET", "/vpcs?from=0&to=2026-11-24&sort=-vpc_id", {}),
     Sent("GET", "/hours?from=0&page=1&size=9", {}),

@@ -66,7 +66,7 @@ _FORMS: dict[str, Any] = {
 }
 """What goes with a table: it is answered in several formats, too."""
 
-_HOURS = "Without hour and from it is all hours; they are not together; to is with from, and after it."
+_HOURS = "Without hour, from and last, all hours are meant. Give one of them only; to goes with from, and is after it."
 _NAMES = (
     _HOURS,
     "top is not with page or size; sort names members that the items have.",
@@ -84,15 +84,15 @@ OPERATIONS = {
     ),
     "GET /flows": Operation(
         "getFlows",
-        "Sums of flows: which hours, which names, put together how, in which order, and which part of them",
+        "Query sums of flows: filter them by hour and name, group, sort, and choose a part",
         (FlowPage, FlowTop, FlowWalk),
         query=flow_parameters,
         **{**_FORMS, "told": (*_FORMS["told"], "Link")},
         rules=(
-            "One of hour and from is needed, and not both; to is with from, and after it.",
-            "top is not with page or size; cursor is not with page, top or sort.",
-            "sort names members that the items have; records are there with group_by or include.",
-            "time needs items that have an hour.",
+            "One of hour, from and last is required, and only one of them; to goes with from, and is after it.",
+            "top is not with page or size; cursor is not with page, top, sort or last.",
+            "sort names members that the items have; they have records with group_by or include.",
+            "time requires items that have an hour.",
         ),
     ),
     "GET /hours": Operation(
@@ -120,7 +120,7 @@ OPERATIONS = {
         (Graph,),
         query=graph_parameters,
         **_KNOWN,
-        rules=("One of hour and from is needed, and not both; to is with from, and after it.",),
+        rules=("One of hour, from and last is required, and only one of them; to goes with from, and is after it.",),
     ),
     "POST /flows": Operation(
         "postFlows",
