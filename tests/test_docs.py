@@ -111,7 +111,7 @@ def test_the_curl_examples_in_their_order_answer_what_is_printed(tmp_path: Path)
             )
             assert answered.stdout == printed, command
 
-    assert len(examples) == session.count("$ curl") == 12
+    assert len(examples) == session.count("$ curl") == 14
 
 
 def test_no_other_example_posts_the_sample_before_these() -> None:
