@@ -60,7 +60,7 @@ def _part(request: Request, asked: Asked, store: FlowStore) -> Table:
 def _streamed(asked: Asked, store: FlowStore, shape: Shape) -> Table:
     """Tell every row, while it is read; sums as they are kept, hour by hour, which takes no sorting of all of them."""
     question = asked.question._replace(limit=None, counted=False)
-    if not (question.merges or "sort" in asked.given):
+    if not question.merges and {"sort", "group_by"}.isdisjoint(asked.given):
         question = question._replace(order=tuple(map(Sort, WALK)))
     members, _ = shown(asked, [])
     fits = shape.format not in COLUMNAR or not question.merges or _fits(question, store)

@@ -3,8 +3,10 @@
 import csv
 import gzip
 import io
+import json
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 import pyarrow.ipc
 import pyarrow.parquet
@@ -14,7 +16,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from handlers.accept import MEDIA
-from handlers.record import MAX_INTEGER
+from handlers.record import MAX_INTEGER, FlowSum
 from handlers.routes import answer
 from handlers.settings import Settings
 from handlers.web import Request, Response
@@ -190,8 +192,6 @@ def test_sums_beyond_64_bits_are_told_to_the_last_digit(ask: Ask, sum_store: Sum
 def _row(read: Answer, format: str) -> dict[str, Any]:  # noqa: A002
     if format == "ndjson":
         # By a reader that keeps large integers.
-        import json
-
         found: dict[str, Any] = json.loads(read.body)
         return found
     (row,) = read_rows(format, read.body)
@@ -447,6 +447,51 @@ def test_what_is_given_out_can_be_posted_again_and_doubles_every_sum(
     doubled = [{**item, "bytes_rx": 2 * item["bytes_rx"], "bytes_tx": 2 * item["bytes_tx"]} for item in before]
     assert after == doubled
     assert streamed.chunks.records == len(before)
+
+
+few = st.sampled_from(["a", "b", "a,b", "*", "~x"])
+large = st.integers(0, 9) | st.integers(MAX_INTEGER // 3, MAX_INTEGER)
+stored = st.dictionaries(
+    st.tuples(st.sampled_from([0, 1, 498_751, MAX_INTEGER]), few, few, st.just("v")),
+    st.tuples(st.integers(1, 3), large, large),
+    max_size=8,
+).map(lambda found: sorted((*key, *totals) for key, totals in found.items()))
+groups = st.lists(st.sampled_from(["src_app", "dest_app", "vpc_id", "hour"]), unique=True, min_size=1)
+
+
+@examples(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@given(stored, groups, st.booleans(), st.none() | few)
+def test_grouped_rows_are_the_same_in_every_format_members_in_their_order(
+    sum_store: SumStore, flows: list[FlowSum], group: list[str], both: bool, app: str | None
+) -> None:
+    named = {"app": f"={app}"} if app else {}
+    asked = urlencode({"from": 0, "group_by": ",".join(group), **named, **({"direction": "both"} if both else {})})
+
+    def read(kind: str) -> bytes:
+        page = "&size=1000" if kind == "json" else ""
+        read = answer(Request("GET", "/flows", f"{asked}&format={kind}{page}"), sum_store, Settings())
+        assert read.status == 200
+        if read.chunks is None:
+            return read.body
+        body = b"".join(read.chunks)
+        read.chunks.close()
+        return body
+
+    sum_store.clear()
+    sum_store.add(flows)
+    items = json.loads(read("json"))["items"]
+
+    for item in items:
+        assert list(item) == [*group, "bytes_rx", "bytes_tx", "records"]
+        if both and app and {"src_app", "dest_app"} <= item.keys():
+            assert item["src_app"] == app
+    rows = {kind: read_rows(kind, read(kind)) for kind in ("csv", "parquet", "arrow")}
+    assert rows["csv"] == [json.loads(line) for line in read("ndjson").splitlines()] == items
+    assert [
+        {name: value if isinstance(value, str) else int(value) for name, value in row.items()}
+        for row in rows["parquet"]
+    ] == items
+    assert rows["arrow"] == rows["parquet"]
 
 
 @pytest.mark.usefixtures("sample")
