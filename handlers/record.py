@@ -149,7 +149,9 @@ class FlowStore(Protocol):
     def version(self, hours: "Hours") -> str:
         """Tell the version of some hours: another after each write to one of them, and the same without.
 
-        That of hours without sums changes with the span, too. Raises StoreUnavailable.
+        That of hours without sums changes with the span, too. It is empty where the store cannot read a version and
+        sums of one moment, as on a cluster: a version may be visible there before the sums that it stands for. Raises
+        StoreUnavailable.
         """
         ...
 

@@ -5,7 +5,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from handlers.accept import COLUMNAR, MEDIA, VARY, Format, Shape
-from handlers.etag import etag_of, is_known
+from handlers.etag import etag_of, is_known, version_of
 from handlers.formats.rows import Row, write_items, write_lines
 from handlers.record import MAX_INTEGER
 from handlers.stream import Stream
@@ -20,7 +20,7 @@ _KEPT = ("Cache-Control", "no-cache")
 _KEPT_BY_ONE = ("Cache-Control", "private, no-cache")
 
 Version = Callable[[], str]
-"""Asks for the version of sums: another one after each write to them."""
+"""Asks for the version of sums: another one after each write to them, or empty where there is none."""
 
 
 class Table(NamedTuple):
@@ -54,14 +54,24 @@ def answer_unless_known(
 
     ``asked`` is the question, its defaults filled in, of values that have a repr; ``version`` tells that of the sums it
     is about, and is asked before they are, so that no validator is newer than its answer. ``answer`` makes the
-    answer, unless it is known. Raises what both raise.
+    answer, unless it is known. Sums without a version are read each time, and their answer is told from its bytes; one
+    that is streamed has no validator then. Raises what both raise.
     """
+    found, made = version(), None
+    kept = _KEPT_BY_ONE if request.caller else _KEPT
+    if not found:
+        made = answer()
+        if made.chunks is not None:
+            return made._replace(headers=(VARY, kept, *made.headers))
+        found = version_of(made.body)
     # A plain tuple's repr takes half the time.
-    etag = etag_of(version(), repr(tuple(asked)), shape)
-    headers = (VARY, ("ETag", etag), _KEPT_BY_ONE if request.caller else _KEPT)
+    etag = etag_of(found, repr(tuple(asked)), shape)
+    headers = (VARY, ("ETag", etag), kept)
     if (known := request.headers.get("if-none-match")) is not None and is_known(etag, known):
         return Response(304, b"", headers)
-    response = _packed(answer(), shape) if shape.gzip else answer()
+    response = made or answer()
+    if shape.gzip:
+        response = _packed(response, shape)
     return response._replace(headers=(*headers, *response.headers))
 
 

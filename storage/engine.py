@@ -27,6 +27,8 @@ class Dialect(msgspec.Struct, frozen=True):
     """Values as one JSON value, with a place for them."""
     sums_overflow: bool
     """Whether a sum of 64-bit integers is one."""
+    one_moment: bool = True
+    """Whether all that one statement reads is of one moment, so that a version can stand for the rows beside it."""
 
     def listed(self, columns: str, rows_sql: str) -> str:
         """Write the query for another's rows as one JSON value, in their order; it may be NULL where there are none.

@@ -42,7 +42,9 @@ def span(engine: Engine) -> Hours | None:
 
 
 def version(engine: Engine, asked: Hours) -> str:
-    """Tell hours' version; see FlowStore."""
+    """Return hours' version; see FlowStore."""
+    if not engine.dialect.one_moment:
+        return ""
     condition, parameters = _where(asked, engine.dialect.placeholder)
     ((rows, *writes),) = engine.fetch(f"SELECT {_VERSION} FROM hour_count WHERE {condition}", parameters)
     return version_of_rows(engine, rows, writes)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
@@ -22,10 +22,6 @@ ANSWER_SECONDS = 20
 CANCEL_SECONDS = 1
 """How long to try to tell the server that nobody waits for its answer any more."""
 
-# Errors that pass, by class or code: https://www.postgresql.org/docs/current/errcodes-appendix.html
-_TEMPORARY = ("08", "40", "53", "57", "55P03", "25006", "25P03", "25P04", "58030")
-# Of those, the ones after which another try may well succeed at once.
-_RETRIED = ("08", "40001", "40P01", "57P", "25006", "25P03")
 # Another server has the address, or this one will not have us: what was the primary is a standby, or is shutting down.
 _ELSEWHERE = ("08", "57P", "25006")
 # What a server refuses at COMMIT so has surely been undone. Of a cluster's other errors only some of it may have been.
@@ -34,6 +30,30 @@ _UNDONE = ("22", "23", "40", "P0")
 _SOON = ("starting up", "shutting down", "recovery", "too many", "connection slots")
 
 _Result = TypeVar("_Result")
+
+
+class Passing(NamedTuple):
+    """The errors that pass, by class or code.
+
+    See https://www.postgresql.org/docs/current/errcodes-appendix.html
+    """
+
+    temporary: tuple[str, ...]
+    """Those that are reported as StoreUnavailable."""
+    retried: tuple[str, ...]
+    """Of those, the ones after which another try may well succeed at once."""
+
+
+ON_ONE_SERVER = Passing(
+    temporary=("08", "40", "53", "57", "55P03", "25006", "25P03", "25P04", "58030"),
+    retried=("08", "40001", "40P01", "57P", "25006", "25P03"),
+)
+
+ON_A_CLUSTER = Passing((*ON_ONE_SERVER.temporary, "XX000"), (*ON_ONE_SERVER.retried, "XX000", "58030"))
+"""Citus reports the loss of a worker within a statement as an internal error, or one of input and output.
+
+Before the commit all nodes roll back then. On one server an internal error is a fault, such as a damaged index.
+"""
 
 
 class NoAnswer(StoreUnavailable):
@@ -141,9 +161,9 @@ def commit(connection: Connection) -> None:
         raise OutcomeUnknown(connection.warnings[0])
 
 
-def is_retried(error: Exception) -> bool:
-    """Tell whether another try may succeed: nothing was committed, and what was in the way passes."""
-    return isinstance(error, psycopg.Error) and _is_among(error, _RETRIED)
+def is_retried(error: Exception, passing: Passing) -> bool:
+    """Return whether another try may succeed: nothing was committed, and what was in the way passes."""
+    return isinstance(error, psycopg.Error) and _is_among(error, passing.retried)
 
 
 def is_of_elsewhere(error: psycopg.Error) -> bool:
@@ -159,11 +179,11 @@ def _is_among(error: psycopg.Error, codes: tuple[str, ...]) -> bool:
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Say StoreUnavailable where PostgreSQL's error is one that passes."""
+def told(passing: Passing) -> Iterator[None]:
+    """Raise StoreUnavailable where PostgreSQL's error is one that passes."""
     try:
         yield
     except psycopg.Error as error:
-        if _is_among(error, _TEMPORARY):
+        if _is_among(error, passing.temporary):
             raise StoreUnavailable(str(error)) from error
         raise

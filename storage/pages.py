@@ -50,4 +50,5 @@ class Pages:
     def _fetch(self, sql: str, hour: int, limit: int, offset: int) -> HourPage:
         ((counts, rows),) = self._engine.fetch(sql, (hour, hour, limit, offset))
         total, kept, *writes = _COUNTS.decode(counts)
-        return HourPage(total, _ROWS.decode(rows) if rows else [], version_of_rows(self._engine, kept, writes))
+        version = version_of_rows(self._engine, kept, writes) if self._engine.dialect.one_moment else ""
+        return HourPage(total, _ROWS.decode(rows) if rows else [], version)

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, TypeVar, cast
 
 import psycopg
+from msgspec import structs
 from peewee import PostgresqlDatabase
 from psycopg.pq import TransactionStatus
 
@@ -20,12 +21,13 @@ from handlers.record import (
     SumTooLarge,
     TookTooLong,
 )
-from storage import upsert
-from storage.citus import is_cluster
+from storage import citus, upsert
 from storage.delivery import Pruning, known
 from storage.engine import CannotOpen, Dialect, Names, Read
 from storage.libpq import (
     BUSY_SECONDS,
+    ON_A_CLUSTER,
+    ON_ONE_SERVER,
     Connection,
     NoAnswer,
     commit,
@@ -59,12 +61,6 @@ _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _SETTINGS = f"""\
 SELECT set_config('lock_timeout', '{BUSY_SECONDS}s', true), set_config('synchronous_commit', CASE asked WHEN 'off'
     THEN 'on' ELSE asked END, true) FROM current_setting('synchronous_commit') AS asked"""
-# On a cluster they have to reach the nodes where the rows are, and only statements do.
-_CITUS_SETTINGS = (
-    "SET LOCAL citus.propagate_set_commands = 'local'",
-    f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'",
-    "SET LOCAL synchronous_commit = on",
-)
 # By the index rows are locked in key order, as writers lock them: so neither waits for the other in a circle.
 _IN_KEY_ORDER = ("SET LOCAL enable_seqscan = off", "SET LOCAL enable_bitmapscan = off")
 _Result = TypeVar("_Result")
@@ -88,7 +84,8 @@ class PostgresqlEngine:
         # Peewee writes the statements; the connections are psycopg's own, for its COPY and its pipelines.
         self._writer = PostgresqlDatabase(None)
         self._may_copy = True
-        self._size_of = "pg_total_relation_size"
+        self._passing = ON_ONE_SERVER
+        self._size_of: Callable[[str], str] = "pg_total_relation_size('{}')".format
         self._pruning = Pruning(idempotency_hours)
         self._prune_sql = upsert.PRUNE_DELIVERIES
         # What is acknowledged is on disk, whatever the server's default is, or becomes.
@@ -108,14 +105,17 @@ class PostgresqlEngine:
         encoding = connection.info.parameter_status("server_encoding")
         if encoding != "UTF8":
             raise CannotOpen(f"The PostgreSQL database is in {encoding}, and must be in UTF8 to hold every name")
+        citus.refuse_worker(connection)
         migrate(connection, citus_shards)
         asked = "SELECT has_database_privilege(current_database(), 'TEMPORARY')"
         self._may_copy = connection.execute(asked).fetchone() == (True,)
-        if is_cluster(connection):
-            self._begin = (_BEGIN, *_CITUS_SETTINGS)
+        if citus.is_cluster(connection):
+            self._passing = ON_A_CLUSTER
+            self._begin = (_BEGIN, *citus.write_settings(connection, BUSY_SECONDS))
             self._prune_sql = upsert.PRUNE_ON_CITUS
-            # https://docs.citusdata.com/en/stable/develop/api_udf.html#citus-total-relation-size
-            self._size_of = "citus_total_relation_size"
+            self._size_of = citus.size_of
+            # A statement reads each node at a moment of its own.
+            self.dialect = structs.replace(self.dialect, one_moment=False)
 
     def sql(self, query: Any) -> str:
         """Write a Peewee query as PostgreSQL's SQL, with psycopg's placeholders."""
@@ -219,7 +219,7 @@ class PostgresqlEngine:
 
     def stream(self, choose: Callable[[Read], tuple[str, Sequence[Any]]], rows: int) -> Iterator[list[tuple[Any, ...]]]:
         """Fetch the rows in chunks, as they come: the database holds back what is not asked for yet."""
-        with _in_time(), told(), self._lent() as connection, connection.cursor() as cursor:
+        with _in_time(), told(self._passing), self._lent() as connection, connection.cursor() as cursor:
             chosen = choose(_read_of(connection))
             # Closed early it cancels what is left, and the connection is fit for others.
             with closing(cast("Generator[tuple[Any, ...]]", cursor.stream(*chosen, size=rows))) as found:
@@ -227,19 +227,19 @@ class PostgresqlEngine:
                     yield fetched
 
     def bytes_on_disk(self) -> int:
-        """Ask for the size of the tables, with their indexes; on a cluster, on all its nodes."""
-        sizes = " + ".join(f"{self._size_of}('{table}')" for table in _TABLES.split(", "))
+        """Read the size of the tables, with their indexes; on a cluster, on all its nodes."""
+        sizes = " + ".join(map(self._size_of, _TABLES.split(", ")))
         return int(self.fetch(f"SELECT {sizes}", ())[0][0])
 
     def find(self, scope: str, key: str) -> Delivery | None:
         """Look a delivery up."""
-        rows = self.fetch(upsert.FIND_DELIVERIES, [[scope], [key]])
+        rows = self.fetch(upsert.FIND_DELIVERY, (scope, key))
         return Delivery(*rows[0]) if rows else None
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Lend a connection inside a write transaction that keeps other writers out, and is not tried again."""
-        with told(), self._lent() as connection:
+        with told(self._passing), self._lent() as connection:
             with undone_on_error(connection):
                 self._start(connection)
                 connection.execute(f"LOCK TABLE {_TABLES} IN SHARE ROW EXCLUSIVE MODE")
@@ -276,7 +276,7 @@ class PostgresqlEngine:
 
     def shrink(self) -> None:
         """Return what is free at the tables' ends to the file system, and the rest to the tables."""
-        with told(), self._lent() as connection:
+        with told(self._passing), self._lent() as connection:
             connection.execute(f"VACUUM {_TABLES}")
 
     def close(self) -> None:
@@ -290,8 +290,8 @@ class PostgresqlEngine:
             with self._lent() as connection:
                 return attempt(connection)
 
-        with told():
-            return retry(once, is_retried, BUSY_SECONDS)
+        with told(self._passing):
+            return retry(once, lambda error: is_retried(error, self._passing), BUSY_SECONDS)
 
     @contextmanager
     def _lent(self) -> Iterator[Connection]:
@@ -331,8 +331,11 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
 
 def _known(connection: Connection, deliveries: Sequence[Delivery]) -> Exception:
     """Look up which deliveries are stored already."""
-    names = _columns([delivery.name for delivery in deliveries])
-    error = known(connection.execute(upsert.FIND_DELIVERIES, names))
+    if len(deliveries) == 1:
+        found = connection.execute(upsert.FIND_DELIVERY, deliveries[0].name)
+    else:
+        found = connection.execute(upsert.FIND_DELIVERIES, _columns([delivery.name for delivery in deliveries]))
+    error = known(found)
     return error if error.found else StoreUnavailable("a delivery was stored already, and is no more")
 
 

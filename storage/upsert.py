@@ -86,6 +86,9 @@ SELECT * FROM unnest(%b::text[], %b::text[], %b::bytea[], %b::bytea[], %b::bigin
 ON CONFLICT (scope, key) DO NOTHING RETURNING scope, key"""
 """Takes an array for each column; waits for another that is just storing a key; gives those that were not there."""
 
+FIND_DELIVERY = "SELECT scope, key, fingerprint, answer FROM delivery WHERE scope = %s AND key = %s"
+"""Takes a scope and a key. A cluster asks one shard, where it asks all of them for several keys."""
+
 FIND_DELIVERIES = FIND.format(keys="SELECT * FROM unnest(%b::text[], %b::text[])")
 PRUNE_DELIVERIES = """\
 DELETE FROM delivery WHERE ctid = ANY (ARRAY(

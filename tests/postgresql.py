@@ -22,6 +22,9 @@ SECONDS = 60
 QUICK = ("fsync=off", "full_page_writes=off", "max_connections=200")
 """What suits tests: nothing they write has to outlive a power cut."""
 
+Raw = psycopg.Connection[tuple[object, ...]]
+"""A connection beside the store's own."""
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -123,6 +126,23 @@ def postgresql(settings: Sequence[str] = QUICK, extension: Mapping[str, str] = {
             yield server
         finally:
             server.stop(signal.SIGQUIT)
+
+
+def on_nth_insert(raw: Raw, number: int | str, action: str, kind: str = "") -> None:
+    """Have the database do something at one of the inserts to come, counted across rollbacks."""
+    raw.execute("CREATE SEQUENCE calls")
+    raw.execute(
+        "CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN IF nextval('calls') = {number} THEN {action}; END IF; RETURN NULL; END $$"
+    )
+    constraint, timing = ("CONSTRAINT", kind) if kind else ("", "")
+    raw.execute(
+        f"CREATE {constraint} TRIGGER act AFTER INSERT ON flow_sum {timing} FOR EACH ROW EXECUTE FUNCTION act()"
+    )
+
+
+def raised(code: str) -> str:
+    return f"RAISE EXCEPTION USING ERRCODE = '{code}'"
 
 
 def _unprivileged() -> int | None:

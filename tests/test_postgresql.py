@@ -28,10 +28,9 @@ from storage.model import DeliveryRow, FlowSumRow, HourCount
 from storage.postgresql import COPY_FROM, PostgresqlEngine
 from tests.engines import SERVER, refusal
 from tests.factories import SAMPLE, SAMPLE_HOUR_2, from_json, make_delivery, make_sum
-from tests.postgresql import PostgreSQL, postgresql
+from tests.postgresql import PostgreSQL, Raw, on_nth_insert, postgresql, raised
 from tests.process import ROOT, SECONDS, running
 
-Raw = psycopg.Connection[tuple[object, ...]]
 T = TypeVar("T")
 
 
@@ -52,23 +51,6 @@ def raw(database_url: str, sum_store: SumStore) -> Iterator[Raw]:
     """A connection beside the store's own."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         yield connection
-
-
-def on_nth_insert(raw: Raw, number: int, action: str, kind: str = "") -> None:
-    """Have the database do something at one of the inserts to come, counted across rollbacks."""
-    raw.execute("CREATE SEQUENCE calls")
-    raw.execute(
-        "CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN IF nextval('calls') = {number} THEN {action}; END IF; RETURN NULL; END $$"
-    )
-    constraint, timing = ("CONSTRAINT", kind) if kind else ("", "")
-    raw.execute(
-        f"CREATE {constraint} TRIGGER act AFTER INSERT ON flow_sum {timing} FOR EACH ROW EXECUTE FUNCTION act()"
-    )
-
-
-def raised(code: str) -> str:
-    return f"RAISE EXCEPTION USING ERRCODE = '{code}'"
 
 
 def until(met: Callable[[], T]) -> T:

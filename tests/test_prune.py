@@ -72,7 +72,8 @@ def test_a_role_that_may_not_delete_is_told_so(database_url: str, tmp_path: Path
     fill(database_url, 3, 5)
     role = f"role_{os.urandom(4).hex()}"
     with psycopg.connect(database_url, autocommit=True) as admin:
-        admin.execute(f"CREATE ROLE {role}")
+        # A coordinator of a cluster logs in to its workers as the role.
+        admin.execute(f"CREATE ROLE {role} LOGIN")
         admin.execute(f"GRANT USAGE ON SCHEMA {database_url.rpartition('%3D')[2]} TO {role}")
         admin.execute(f"GRANT SELECT, INSERT, UPDATE ON flow_sum, hour_count, flow_schema TO {role}")
 

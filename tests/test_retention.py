@@ -189,7 +189,8 @@ def test_a_role_that_may_delete_can_prune(sum_store: SumStore, database_url: str
     role = f"role_{os.urandom(4).hex()}"
     schema = database_url.rpartition("%3D")[2]
     with psycopg.connect(database_url, autocommit=True) as admin:
-        admin.execute(f"CREATE ROLE {role}")
+        # A coordinator of a cluster logs in to its workers as the role.
+        admin.execute(f"CREATE ROLE {role} LOGIN")
         admin.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
         admin.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON flow_sum, hour_count TO {role}")
         admin.execute(f"GRANT SELECT ON flow_schema TO {role}")
