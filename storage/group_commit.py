@@ -14,6 +14,7 @@ from handlers.record import (
     OutcomeUnknown,
     StoreUnavailable,
 )
+from storage import deadline
 
 MAX_GROUP_SUMS = 100_000
 """Sums that end a group: a large batch gains nothing from company, and memory should stay bounded."""
@@ -29,12 +30,14 @@ connections, 3,400 a second with one leader, 2,800 with four.
 class _Batch:
     """A batch on its way to disk, and the thread that waits for it."""
 
-    __slots__ = ("deliveries", "error", "settled", "sums", "turn")
+    __slots__ = ("abandoned", "deadline", "deliveries", "error", "settled", "sums", "turn")
 
     def __init__(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]) -> None:
         self.sums = sums
         self.deliveries = deliveries
+        self.deadline = deadline.from_now()
         self.settled = False
+        self.abandoned = False
         self.error: Exception | None = None
         # A bare lock costs a tenth of an Event, and one thread waits for it at most once.
         self.turn = threading.Lock()
@@ -47,6 +50,8 @@ class GroupCommit:
     The first thread to come leads: it commits whatever has gathered, wakes those it committed for, and hands the
     lead to one that has come since. The method is old: DeWitt et al., "Implementation techniques for main memory
     database systems", SIGMOD 1984.
+
+    No thread waits longer than ANSWER_SECONDS in all. A batch that is still queued then is withdrawn.
     """
 
     def __init__(
@@ -66,15 +71,15 @@ class GroupCommit:
     def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery] = ()) -> None:
         """Add a batch; see FlowStore. A batch that cannot be stored fails alone."""
         if self._beside is not None and len(sums) >= LARGE:
-            with self._beside:
-                self._commit(sums, deliveries, 1)
+            self._add_beside(self._beside, sums, deliveries)
             return
         batch = _Batch(sums, deliveries)
         with self._lock:
-            self._waiting.append(batch)
             follows, self._led = self._led, True
+            if follows:
+                self._waiting.append(batch)
         if follows:
-            batch.turn.acquire()
+            self._wait(batch)
         if not batch.settled:
             self._lead(batch)
         if batch.error is not None:
@@ -125,43 +130,77 @@ class GroupCommit:
         self._store.add(sums, deliveries)
         self._observe(batches, time.perf_counter() - started)
 
-    def _lead(self, own: _Batch) -> None:
-        group = self._gather()
-        self._settle(group)
-        with self._lock:
-            next_leader = self._waiting[0] if self._waiting else None
-            self._led = next_leader is not None
-        if next_leader is not None:
-            next_leader.turn.release()
-        for batch in group:
-            if batch is not own:
-                batch.turn.release()
+    def _add_beside(
+        self, writers: threading.Semaphore, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]
+    ) -> None:
+        with deadline.until(deadline.from_now()):
+            if not writers.acquire(timeout=deadline.ANSWER_SECONDS):
+                raise StoreUnavailable("the large batches ahead took too long")
+            try:
+                self._commit(sums, deliveries, 1)
+            finally:
+                writers.release()
 
-    def _gather(self) -> list[_Batch]:
-        """Take from the queue's front, the leader's own batch first, as many as make a group."""
+    def _wait(self, batch: _Batch) -> None:
+        """Wait until a batch is settled, or has to lead. Raises StoreUnavailable or OutcomeUnknown when time is up."""
+        if batch.turn.acquire(timeout=deadline.ANSWER_SECONDS):
+            return
+        with self._lock:
+            if batch.settled or batch.turn.acquire(blocking=False):
+                return
+            batch.abandoned = True
+            if batch in self._waiting:
+                self._waiting.remove(batch)
+                raise StoreUnavailable("the batches ahead took too long")
+        raise OutcomeUnknown("the commit took too long")
+
+    def _lead(self, own: _Batch) -> None:
+        """Commit a group. The lead is handed over before the threads of the last transaction compete for the lock."""
+        with deadline.until(own.deadline):
+            left = [self._gather(own)]
+            while left:
+                settled, again = self._try(left.pop(0))
+                left[:0] = again
+                if not left:
+                    self._hand_over()
+                for batch in settled:
+                    batch.turn.release()
+
+    def _gather(self, own: _Batch) -> list[_Batch]:
+        """Take from the queue's front as many as make a group with the leader's own batch."""
         group: list[_Batch] = []
-        size = 0
+        size = len(own.sums)
         with self._lock:
             while self._waiting and size < MAX_GROUP_SUMS:
                 group.append(self._waiting.popleft())
                 size += len(group[-1].sums)
+        group.append(own)
         return group
 
-    def _settle(self, group: list[_Batch]) -> None:
-        """Commit a group in one transaction; halve one that is refused until the batch to blame stands alone.
+    def _hand_over(self) -> None:
+        with self._lock:
+            if self._waiting:
+                # The last to come has the most time left. Under the lock, or it could withdraw at the same time.
+                self._waiting.pop().turn.release()
+            else:
+                self._led = False
 
-        Batches that have been delivered already are taken out of it. One that comes twice is committed, and then found
-        so.
+    def _try(self, group: list[_Batch]) -> tuple[list[_Batch], list[list[_Batch]]]:
+        """Commit a group in one transaction. Return the batches that are settled by it, and the groups to try next.
+
+        A group that is refused is halved until the batch to blame stands alone. Batches that have been delivered
+        already are taken out of it. One that comes twice is committed, and then found so.
         """
         group, twice = _apart(group)
+        parts = [group + twice]
         try:
             self._commit(_merge(group), [delivery for batch in group for delivery in batch.deliveries], len(group))
         except OutcomeUnknown as error:
             _end(group + twice, error)
         except StoreUnavailable as error:
-            # Another may hold one of the keys: those without any shall not wait for it, nor fail by it.
-            keyed = [batch for batch in group if batch.deliveries]
-            _end(keyed + twice or group, error)
+            # Another may hold one of the keys: those without any shall not fail by it, if there is time for them.
+            keyed = [batch for batch in group if batch.deliveries] + twice
+            _end(keyed if keyed and deadline.left() > 0 else group + twice, error)
         except AlreadyDelivered as error:
             _end([batch for batch in group if _known(batch, error)], error)
         except Exception as error:  # whatever it is, it belongs to the threads that wait
@@ -169,12 +208,11 @@ class GroupCommit:
                 _end(group, error)
             else:
                 middle = len(group) // 2
-                self._settle(group[:middle])
-                self._settle(group[middle:])
+                parts = [group[:middle], group[middle:], twice]
         else:
             _end(group, None)
-        if left := [batch for batch in group + twice if not batch.settled]:
-            self._settle(left)
+        again = [[batch for batch in part if not (batch.settled or batch.abandoned)] for part in parts]
+        return [batch for part in parts for batch in part if batch.settled], [part for part in again if part]
 
 
 def _end(group: list[_Batch], error: Exception | None) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
@@ -11,17 +12,17 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from handlers.record import OutcomeUnknown, StoreUnavailable
+from storage import deadline
 from storage.engine import CannotOpen, split_url
 
 BUSY_SECONDS = 5
 """How long to try for a connection, to wait for a lock, and to try again after an error that passes."""
 
-ANSWER_SECONDS = 20
-"""How long to wait for any one answer: of a server that hangs, or that waits for a standby it has lost."""
-
 CANCEL_SECONDS = 1
 """How long to try to tell the server that nobody waits for its answer any more."""
 
+# A timeout is of whole seconds to libpq, and of at least these; one of 0 or less has no end.
+_LEAST_CONNECT_SECONDS = 2
 # Another server has the address, or this one will not have us: what was the primary is a standby, or is shutting down.
 _ELSEWHERE = ("08", "57P", "25006")
 # What a server refuses at COMMIT so has surely been undone. Of a cluster's other errors only some of it may have been.
@@ -69,15 +70,20 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         self.add_notice_handler(self._note)
 
     def wait(self, gen: PQGen[_Result], interval: float = 0.1, timeout: float | None = None) -> _Result:
-        """Wait for an answer. Raises NoAnswer, and ends the connection, when it does not come."""
+        """Wait for an answer: of a server that may hang, or that waits for a standby it has lost.
+
+        Raises NoAnswer, and ends the connection, when it does not come.
+        """
+        if timeout is None:
+            timeout = max(0.0, min(deadline.ANSWER_SECONDS, deadline.left()))
         try:
-            return super().wait(gen, interval, ANSWER_SECONDS if timeout is None else timeout)
+            return super().wait(gen, interval, timeout)
         except psycopg.errors._WaitTimeout as error:
             # A server that only works for long would go on, for nobody.
             with suppress(psycopg.Error):
                 self.cancel_safe(timeout=CANCEL_SECONDS)
             self.pgconn.finish()
-            raise NoAnswer(f"the database did not answer within {ANSWER_SECONDS} seconds") from error
+            raise NoAnswer(f"the database did not answer within {timeout:.0f} seconds") from error
 
     def _note(self, notice: psycopg.errors.Diagnostic) -> None:
         if notice.severity_nonlocalized == "WARNING":
@@ -87,8 +93,14 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 def connect(parameters: dict[str, Any]) -> Connection:
     """Open a connection on which every transaction is begun and ended by a statement.
 
-    Raises psycopg.OperationalError when the server is out of reach, StoreUnavailable when it will not have us.
+    Raises psycopg.OperationalError when the server is out of reach, StoreUnavailable when it will not have us, or too
+    little time is left.
     """
+    if (left := deadline.left()) < _LEAST_CONNECT_SECONDS:
+        raise StoreUnavailable("no time was left to connect to the database")
+    if left < inf:
+        given = float(parameters["connect_timeout"])
+        parameters = {**parameters, "connect_timeout": int(min(left, given if given > 0 else inf))}
     try:
         # Prepared statements would need one server process for one client, which a pooler between does not give.
         return Connection.connect(**parameters, autocommit=True, prepare_threshold=None)
@@ -137,7 +149,7 @@ def undone_on_error(connection: Connection) -> Iterator[None]:
     except BaseException:
         if not connection.broken and connection.info.transaction_status != TransactionStatus.IDLE:
             # What cannot be rolled back is not given back either.
-            with suppress(psycopg.Error):
+            with suppress(psycopg.Error, NoAnswer):
                 connection.execute("ROLLBACK")
         raise
 

@@ -21,7 +21,7 @@ from handlers.record import (
     SumTooLarge,
     TookTooLong,
 )
-from storage import citus, upsert
+from storage import citus, deadline, upsert
 from storage.delivery import Pruning, known
 from storage.engine import CannotOpen, Dialect, Names, Read
 from storage.libpq import (
@@ -91,7 +91,8 @@ class PostgresqlEngine:
         # What is acknowledged is on disk, whatever the server's default is, or becomes.
         self._begin: tuple[str, ...] = (_BEGIN, _SETTINGS)
         try:
-            self._persist(lambda connection: self._prepare(connection, citus_shards))
+            # However long all the steps of a migration take.
+            self._retried(lambda connection: self._prepare(connection, citus_shards))
         except CannotOpen:
             self.close()
             raise
@@ -143,10 +144,11 @@ class PostgresqlEngine:
             if deliveries:
                 self._prune(connection, len(deliveries))
 
-        try:
-            self._persist(transaction)
-        except psycopg.errors.NumericValueOutOfRange as error:
-            raise self._refusal(sums, deliveries) from error
+        with deadline.until(deadline.from_now()):
+            try:
+                self._persist(transaction)
+            except psycopg.errors.NumericValueOutOfRange as error:
+                raise self._refusal(sums, deliveries) from error
 
     def _add_by_arrays(
         self, connection: Connection, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]
@@ -284,9 +286,14 @@ class PostgresqlEngine:
         self._pool.close()
 
     def _persist(self, attempt: Callable[[Connection], _Result]) -> _Result:
-        """Run what can be run again when it fails before its commit, until it succeeds or has taken too long."""
+        """Run what can be run again when it fails before its commit, until it succeeds or its time is up."""
+        with deadline.until(deadline.from_now()):
+            return self._retried(attempt)
 
+    def _retried(self, attempt: Callable[[Connection], _Result]) -> _Result:
         def once() -> _Result:
+            if deadline.left() <= 0:
+                raise StoreUnavailable("no time was left for the database")
             with self._lent() as connection:
                 return attempt(connection)
 

@@ -100,13 +100,17 @@ class PostgreSQL:
         with psycopg.connect(self.url, autocommit=True) as admin:
             asked = "SELECT pid FROM pg_stat_activity WHERE application_name = %s"
             pids = [pid for (pid,) in admin.execute(asked, (application,))]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
+        with _stopped(pids):
             yield
-        finally:
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+
+    @contextmanager
+    def frozen_whole(self) -> Iterator[None]:
+        """Keep all of the server from running for a while, so that nobody can connect either."""
+        assert self._process is not None
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        with _stopped([pid, *map(int, children.split())]):
+            yield
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop serving: SIGINT ends every session first, SIGQUIT ends at once, as a crash would."""
@@ -114,6 +118,22 @@ class PostgreSQL:
             self._process.send_signal(how)
             self._process.wait(SECONDS)
             self._process = None
+
+
+@contextmanager
+def _stopped(pids: Sequence[int]) -> Iterator[None]:
+    _signal(pids, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _signal(pids, signal.SIGCONT)
+
+
+def _signal(pids: Sequence[int], what: signal.Signals) -> None:
+    for pid in pids:
+        # Some of a server's processes come and go.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, what)
 
 
 @contextmanager

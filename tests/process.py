@@ -7,10 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,6 +20,7 @@ from tests.factories import from_json, to_json
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 60
+T = TypeVar("T")
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -106,6 +108,14 @@ class Running:
     def terminate(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(SECONDS)
+
+
+def until(met: Callable[[], T]) -> T:
+    """Ask until the answer is true, for a while."""
+    deadline = time.monotonic() + SECONDS
+    while not (answer := met()):
+        assert time.monotonic() < deadline
+    return answer
 
 
 def read_all(connection: socket.socket) -> bytes:

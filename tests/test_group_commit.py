@@ -1,9 +1,11 @@
 """Group commit: who gathers, who waits, and who fails."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import psycopg
 import pytest
 
 from handlers.question import Found, HourPage, Hours, HourTotal, Question, Row, StoreSize
@@ -13,12 +15,15 @@ from handlers.record import (
     Delivery,
     FlowKey,
     FlowSum,
+    OutcomeUnknown,
     StoreUnavailable,
     SumTooLarge,
 )
-from storage import SumStore, group_commit
-from storage.group_commit import GroupCommit
+from storage import SumStore, deadline, group_commit, open_store
+from storage.group_commit import LARGE, GroupCommit
 from tests.factories import make_delivery, make_sum
+from tests.postgresql import PostgreSQL
+from tests.process import SECONDS, until
 
 
 class Gate:
@@ -202,7 +207,7 @@ def test_a_group_ends_at_its_size(writers: Writers, monkeypatch: pytest.MonkeyPa
     for future in futures:
         future.result()
 
-    assert [[row[1] for row in sums] for sums in writers.gate.commits] == [["a"], ["b", "c"], ["d", "e"], ["f"]]
+    assert [[row[1] for row in sums] for sums in writers.gate.commits] == [["a"], ["b", "f"], ["c", "e"], ["d"]]
 
 
 def test_a_large_batch_goes_beside_the_groups_where_the_store_takes_several_writers(
@@ -271,6 +276,133 @@ def test_a_key_that_another_holds_fails_those_with_keys_only(writers: Writers, s
         future.result()
 
     assert [row[1] for row in sum_store.read(1, 0, 10).sums] == ["a", "first"]
+
+
+def test_a_batch_that_is_settled_does_not_wait_for_the_rest_of_its_group(writers: Writers) -> None:
+    futures = writers.start([make_sum("first")])
+    held = writers.pool.submit(writers.grouped.add, [make_sum("b")], [make_delivery("held")])
+    until(lambda: len(writers.grouped._waiting) == 1)
+    futures.append(writers.pool.submit(writers.grouped.add, [make_sum("a")]))
+    until(lambda: len(writers.grouped._waiting) == 2)
+    writers.gate.holds = "held"
+
+    writers.gate.passes.release(2)
+    with pytest.raises(StoreUnavailable):
+        held.result(SECONDS)
+    assert not futures[1].done()
+
+    writers.gate.open()
+    for future in futures:
+        future.result()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_a_batch_that_waits_too_long_is_withdrawn_and_never_stored(
+    writers: Writers, sum_store: SumStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = writers.start([make_sum("first")])[0]
+    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 0.1)
+
+    with pytest.raises(StoreUnavailable) as caught:
+        writers.pool.submit(writers.grouped.add, [make_sum("late")]).result(SECONDS)
+    writers.gate.open()
+    first.result()
+    writers.grouped.add([make_sum("next")])
+
+    assert caught.type is StoreUnavailable
+    assert [row[1] for row in sum_store.read(1, 0, 10).sums] == ["first", "next"]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_the_outcome_of_a_batch_that_is_being_committed_when_its_time_ends_is_unknown(
+    writers: Writers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = writers.start([make_sum("first")])[0]
+    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 2)
+    late = writers.pool.submit(writers.grouped.add, [make_sum("late")])
+    until(lambda: len(writers.grouped._waiting) == 1)
+    leader = writers.pool.submit(writers.grouped.add, [make_sum("last")])
+    until(lambda: len(writers.grouped._waiting) == 2)
+
+    writers.gate.passes.release()
+    with pytest.raises(OutcomeUnknown):
+        late.result(SECONDS)
+    writers.gate.open()
+
+    for future in (first, leader):
+        future.result()
+    assert [[row[1] for row in sums] for sums in writers.gate.commits] == [["first"], ["last", "late"]]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_a_batch_whose_time_has_ended_is_not_tried_again(writers: Writers, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = writers.start([make_sum("first")])[0]
+    with monkeypatch.context() as brief:
+        brief.setattr(deadline, "ANSWER_SECONDS", 2)
+        late = writers.pool.submit(writers.grouped.add, [make_sum("late")])
+        until(lambda: len(writers.grouped._waiting) == 1)
+    leader = writers.pool.submit(writers.grouped.add, [make_sum("b")], [make_delivery("held")])
+    until(lambda: len(writers.grouped._waiting) == 2)
+    writers.gate.holds = "held"
+
+    writers.gate.passes.release()
+    with pytest.raises(OutcomeUnknown):
+        late.result(SECONDS)
+    writers.gate.open()
+
+    first.result()
+    with pytest.raises(StoreUnavailable):
+        leader.result()
+    assert writers.gate.commits == [[make_sum("first")]]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_a_large_batch_does_not_wait_for_ever_for_those_ahead(
+    sum_store: SumStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "LARGE", 1)
+    writers = Writers(sum_store, 2)
+    (first,) = writers.start([make_sum("first")])
+    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 0.1)
+
+    with pytest.raises(StoreUnavailable):
+        writers.pool.submit(writers.grouped.add, [make_sum("late")]).result(SECONDS)
+    writers.gate.open()
+
+    first.result()
+    assert writers.gate.commits == [[make_sum("first")]]
+
+
+def test_nobody_waits_longer_for_a_server_that_hangs_than_for_one_answer(
+    other_server: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(other_server.url)
+    store.clear()
+    grouped = GroupCommit(store, store.writers)
+    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 1)
+    outcomes: dict[str, tuple[type, float]] = {}
+
+    def add(name: str, deliveries: Sequence[Delivery], rows: int) -> None:
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable) as caught:
+            grouped.add([make_sum(name, f"to-{number:05}") for number in range(rows)], deliveries)
+        outcomes[name] = caught.type, time.monotonic() - started
+
+    with other_server.frozen_whole(), ThreadPoolExecutor(16) as pool:
+        for number in range(8):
+            pool.submit(add, f"small-{number}", [make_delivery(str(number))] if number % 2 else (), 1)
+            pool.submit(add, f"large-{number}", (), LARGE)
+    with psycopg.connect(other_server.url, autocommit=True) as admin:
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'flows'"
+        until(lambda: admin.execute(asked).fetchone() == (0,))
+
+    assert len(outcomes) == 16
+    # Of which one is to tell the server, and the connections that are made meanwhile take two at least.
+    assert max(seconds for _, seconds in outcomes.values()) < 8
+    monkeypatch.undo()
+    stored = {row[1] for row in store.read(1, 0, 1_000).sums}
+    assert stored <= {name for name, (kind, _) in outcomes.items() if kind is OutcomeUnknown}
+    store.close()
 
 
 def test_what_is_known_is_taken_out_of_its_group_and_the_rest_is_counted(writers: Writers, sum_store: SumStore) -> None:

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from select import select
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
@@ -29,9 +28,7 @@ from storage.postgresql import COPY_FROM, PostgresqlEngine
 from tests.engines import SERVER, refusal
 from tests.factories import SAMPLE, SAMPLE_HOUR_2, from_json, make_delivery, make_sum
 from tests.postgresql import PostgreSQL, Raw, on_nth_insert, postgresql, raised
-from tests.process import ROOT, SECONDS, running
-
-T = TypeVar("T")
+from tests.process import ROOT, SECONDS, running, until
 
 
 @pytest.fixture
@@ -51,14 +48,6 @@ def raw(database_url: str, sum_store: SumStore) -> Iterator[Raw]:
     """A connection beside the store's own."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         yield connection
-
-
-def until(met: Callable[[], T]) -> T:
-    """Ask until the answer is true, for a while."""
-    deadline = time.monotonic() + SECONDS
-    while not (answer := met()):
-        assert time.monotonic() < deadline
-    return answer
 
 
 TERMINATED = "PERFORM pg_terminate_backend(pg_backend_pid())"
@@ -201,7 +190,7 @@ def test_a_commit_whose_wait_for_a_standby_was_cut_short_is_not_acknowledged() -
 def test_what_nobody_waits_for_any_more_is_not_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = storage.libpq.connect(storage.libpq.read_parameters(os.environ[SERVER]))
     pid = connection.info.backend_pid
-    monkeypatch.setattr("storage.libpq.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("storage.deadline.ANSWER_SECONDS", 0.2)
 
     with pytest.raises(StoreUnavailable, match="did not answer"):
         connection.execute("SELECT sum(a * b) FROM generate_series(1, 100000) AS a, generate_series(1, 100000) AS b")
@@ -220,7 +209,7 @@ def test_a_question_that_takes_too_long_says_so(sum_store: SumStore, raw: Raw, m
     raw.execute("ALTER TABLE flow_sum RENAME TO kept")
     columns = "hour, slow(src_app) AS src_app, dest_app, vpc_id, records, bytes_rx, bytes_tx"
     raw.execute(f"CREATE VIEW flow_sum AS SELECT {columns} FROM kept")
-    monkeypatch.setattr("storage.libpq.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("storage.deadline.ANSWER_SECONDS", 0.2)
     question = Question(Hours((1,)), members=("src_app",), order=(Sort("src_app"),), limit=9)
 
     with pytest.raises(TookTooLong):
@@ -236,7 +225,7 @@ def test_a_server_that_hangs_is_unavailable(
     store = open_store(other_server.url)
     store.clear()
     ask: Callable[[], object] = partial(store.add, [make_sum()]) if verb == "add" else partial(store.read, 1, 0, 10)
-    monkeypatch.setattr("storage.libpq.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("storage.deadline.ANSWER_SECONDS", 0.3)
     with other_server.frozen("flows"), pytest.raises(StoreUnavailable, match="did not answer"):
         ask()
     monkeypatch.undo()
@@ -258,7 +247,7 @@ def test_a_commit_that_is_not_answered_has_an_unknown_outcome(raw: Raw, monkeypa
         "FOR EACH ROW EXECUTE FUNCTION pg_temp.sleep()"
     )
     connection.execute("INSERT INTO t VALUES (1)")
-    monkeypatch.setattr("storage.libpq.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("storage.deadline.ANSWER_SECONDS", 0.2)
 
     with pytest.raises(OutcomeUnknown, match="did not answer"):
         storage.libpq.commit(connection)
