@@ -159,8 +159,8 @@ class GroupCommit:
         with deadline.until(own.deadline):
             left = [self._gather(own)]
             while left:
-                settled, again = self._try(left.pop(0))
-                left[:0] = again
+                settled, again = self._try(left.pop())
+                left += again
                 if not left:
                     self._hand_over()
                 for batch in settled:
@@ -186,7 +186,7 @@ class GroupCommit:
                 self._led = False
 
     def _try(self, group: list[_Batch]) -> tuple[list[_Batch], list[list[_Batch]]]:
-        """Commit a group in one transaction. Return the batches that are settled by it, and the groups to try next.
+        """Commit a group in one transaction. Return the batches that it settles, and the groups to try, the next last.
 
         A group that is refused is halved until the batch to blame stands alone. Batches that have been delivered
         already are taken out of it. One that comes twice is committed, and then found so.
@@ -208,9 +208,11 @@ class GroupCommit:
                 _end(group, error)
             else:
                 middle = len(group) // 2
-                parts = [group[:middle], group[middle:], twice]
+                parts = [twice, group[middle:], group[:middle]]
         else:
             _end(group, None)
+            if not twice:
+                return group, []
         again = [[batch for batch in part if not (batch.settled or batch.abandoned)] for part in parts]
         return [batch for part in parts for batch in part if batch.settled], [part for part in again if part]
 

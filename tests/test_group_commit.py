@@ -101,8 +101,12 @@ class Writers:
 
 
 @pytest.fixture
-def writers(sum_store: SumStore) -> Writers:
-    return Writers(sum_store)
+def writers(sum_store: SumStore) -> Iterator[Writers]:
+    made = Writers(sum_store)
+    yield made
+    # Where a test has failed, its threads would wait for ever.
+    made.gate.open()
+    made.pool.shutdown()
 
 
 def test_batches_that_come_during_a_commit_go_in_together(writers: Writers) -> None:

@@ -132,6 +132,16 @@ def test_an_error_that_passes_is_tried_again_and_the_batch_counted_once(
     assert sum_store.read(1, 0, count)[:2] == (count, sums)
 
 
+@pytest.mark.parametrize("code", ["XX000", "XX001", "XX002"])
+def test_an_internal_error_is_a_fault_and_not_tried_again(raw: Raw, sum_store: SumStore, code: str) -> None:
+    on_nth_insert(raw, 1, raised(code))
+
+    with pytest.raises(psycopg.InternalError):
+        sum_store.add([make_sum()])
+
+    assert raw.execute("SELECT last_value FROM calls").fetchone() == (1,)
+
+
 @pytest.mark.parametrize("count", [1, COPY_FROM])
 def test_a_connection_cut_before_the_commit_is_made_anew_and_the_batch_counted_once(
     raw: Raw, sum_store: SumStore, count: int
