@@ -14,7 +14,7 @@ from handlers.settings import Settings
 from storage import SumStore, open_store
 from storage.group_commit import GroupCommit
 from tests.edges import EDGES, Ask
-from tests.engines import ENGINES, SERVER, versions
+from tests.engines import ENGINES, SERVER, on_cluster, versions
 from tests.postgresql import PostgreSQL, postgresql
 
 _started = ExitStack()
@@ -68,6 +68,13 @@ def sum_store(database_url: str) -> Iterator[SumStore]:
 def store(request: pytest.FixtureRequest, sum_store: SumStore) -> FlowStore:
     """A store on a real engine, as it is and behind group commit."""
     return sum_store if request.param == "alone" else GroupCommit(sum_store, sum_store.writers)
+
+
+@pytest.fixture
+def versioned(engine: str) -> None:
+    """Skip a test of versions on a cluster, where sums have none."""
+    if on_cluster(engine):
+        pytest.skip("on a cluster sums have no version")
 
 
 @pytest.fixture(params=EDGES)

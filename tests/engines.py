@@ -58,6 +58,11 @@ def _postgresql_version(connection: "psycopg.Connection[tuple[str, ...]]") -> st
     return f"PostgreSQL {version}" + (f" with Citus {citus[0]}" if citus else "")
 
 
+def on_cluster(engine: str) -> bool:
+    """Return whether an engine is a Citus cluster, which promises less: see the README."""
+    return "Citus" in versions()[engine]
+
+
 @cache
 def _admin(url: str) -> "psycopg.Connection[tuple[str, ...]]":
     """Connect once a process."""

@@ -22,6 +22,7 @@ from handlers.settings import Settings
 from handlers.web import Request, Response
 from storage import SumStore
 from tests.edges import Answer, Ask
+from tests.engines import on_cluster
 from tests.factories import SAMPLE, SAMPLE_HOUR_2, from_json, make_flow, make_sum, to_json
 
 JSON = {"Content-Type": "application/json"}
@@ -339,7 +340,11 @@ VALIDATED = [
 
 @pytest.mark.usefixtures("sample")
 @pytest.mark.parametrize("target", VALIDATED)
-def test_who_has_an_answer_already_is_told_so_until_something_of_its_hours_is_written(ask: Ask, target: str) -> None:
+def test_who_has_an_answer_already_is_told_so_until_something_of_its_hours_is_written(
+    ask: Ask, target: str, engine: str
+) -> None:
+    if "csv" in target and on_cluster(engine):
+        pytest.skip("on a cluster what is streamed has no validator")
     first = ask("GET", target)
     known = {"If-None-Match": first.headers["etag"]}
     ask("POST", "/flows", to_json([make_flow(hour=1 if target == "/hours" else 7)]), JSON)
@@ -360,7 +365,7 @@ def test_who_has_an_answer_already_is_told_so_until_something_of_its_hours_is_wr
     assert ask("GET", target, b"", {"If-None-Match": "*"}).status == 304
 
 
-@pytest.mark.usefixtures("sample")
+@pytest.mark.usefixtures("sample", "versioned")
 def test_every_form_of_an_answer_has_a_validator_of_its_own(ask: Ask) -> None:
     forms = [
         {"Accept": media, "Accept-Encoding": coding} for media in MEDIA.values() for coding in ("gzip", "identity")

@@ -142,6 +142,19 @@ def test_an_internal_error_is_a_fault_and_not_tried_again(raw: Raw, sum_store: S
     assert raw.execute("SELECT last_value FROM calls").fetchone() == (1,)
 
 
+def test_all_tries_of_a_batch_have_the_time_of_one_answer(
+    raw: Raw, sum_store: SumStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_nth_insert(raw, "lastval()", f"PERFORM pg_sleep(0.7); {raised('40001')}")
+    monkeypatch.setattr("storage.deadline.ANSWER_SECONDS", 1)
+
+    with pytest.raises(StoreUnavailable, match="did not answer|no time was left"):
+        sum_store.add([make_sum()])
+
+    monkeypatch.undo()
+    assert sum_store.read(1, 0, 10)[:2] == (0, [])
+
+
 @pytest.mark.parametrize("count", [1, COPY_FROM])
 def test_a_connection_cut_before_the_commit_is_made_anew_and_the_batch_counted_once(
     raw: Raw, sum_store: SumStore, count: int

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from handlers.aggregate import aggregate
 from handlers.record import MAX_INTEGER, FlowKey, FlowRecord, FlowStore, FlowSum, SumTooLarge
 from storage import SumStore, open_store
-from tests.engines import versions
+from tests.engines import on_cluster, versions
 from tests.factories import make_record, make_sum
 from tests.process import ROOT
 
@@ -206,7 +206,7 @@ def test_many_writers_on_the_same_keys_lose_nothing(store: FlowStore) -> None:
 
 
 def test_a_reader_sees_whole_batches_and_their_total(store: FlowStore, engine: str) -> None:
-    if "Citus" in versions()[engine]:
+    if on_cluster(engine):
         pytest.skip("a cluster does not promise it: see the README")
     stop = False
 

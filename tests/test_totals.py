@@ -108,6 +108,7 @@ def test_a_refused_batch_changes_neither_totals_nor_version(store: FlowStore, co
     assert (kept(store), store.version(EVERYTHING)) == before
 
 
+@pytest.mark.usefixtures("versioned")
 def test_a_page_tells_the_version_of_its_hour(store: FlowStore) -> None:
     for places in ((0, 10), (5, 10), (2_000, 10)):
         assert store.read(1, *places).version == store.version(Hours((1,)))
@@ -116,6 +117,7 @@ def test_a_page_tells_the_version_of_its_hour(store: FlowStore) -> None:
         assert store.read(1, *places).version == store.version(Hours((1,))) != store.read(2, *places).version
 
 
+@pytest.mark.usefixtures("versioned")
 def test_a_version_is_of_its_hours_only(store: FlowStore) -> None:
     store.add([make_sum(hour=hour) for hour in (1, 2, 3)])
     before = store.version(Hours(chosen=(1, 3))), store.version(Hours(first=2, end=3))
@@ -126,6 +128,7 @@ def test_a_version_is_of_its_hours_only(store: FlowStore) -> None:
     assert store.version(Hours(first=2, end=3)) != before[1]
 
 
+@pytest.mark.usefixtures("versioned")
 def test_a_version_does_not_come_back_when_an_hour_is_gone_and_filled_again(sum_store: SumStore) -> None:
     seen = set()
     for _ in range(50):
@@ -144,7 +147,7 @@ def test_clearing_leaves_no_totals(sum_store: SumStore) -> None:
     sum_store.clear()
 
     assert kept(sum_store) == []
-    assert sum_store.version(EVERYTHING) != before
+    assert sum_store.version(EVERYTHING) != before or not before
 
 
 def test_no_sum_over_some_hours_exceeds_their_bound(sum_store: SumStore) -> None:
@@ -228,9 +231,11 @@ def test_after_any_steps_the_totals_are_those_of_the_sums_and_a_version_is_of_on
 
         assert kept(store) == summed(store, 0, 1, 2)
         before, version = version, store.version(EVERYTHING)
-        assert (version != before) == written
         content = [row for hour in range(3) for row in store.read(hour, 0, 100).sums]
-        assert seen.setdefault(version, content) == content
+        # On a cluster there is none.
+        if version:
+            assert (version != before) == written
+            assert seen.setdefault(version, content) == content
 
 
 def test_writers_beside_those_that_remove_keep_totals_exact(
