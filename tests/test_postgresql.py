@@ -148,7 +148,7 @@ def test_all_tries_of_a_batch_have_the_time_of_one_answer(
     on_nth_insert(raw, "lastval()", f"PERFORM pg_sleep(0.7); {raised('40001')}")
     monkeypatch.setattr("storage.deadline.ANSWER_SECONDS", 1)
 
-    with pytest.raises(StoreUnavailable, match="did not answer|no time was left"):
+    with pytest.raises(StoreUnavailable, match=r"did not answer|no time was left"):
         sum_store.add([make_sum()])
 
     monkeypatch.undo()
