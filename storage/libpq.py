@@ -100,7 +100,10 @@ def connect(parameters: dict[str, Any]) -> Connection:
         raise StoreUnavailable("no time was left to connect to the database")
     if left < inf:
         given = float(parameters["connect_timeout"])
-        parameters = {**parameters, "connect_timeout": int(min(left, given if given > 0 else inf))}
+        # The hosts of a list are tried one after another, for as long each.
+        share = left / (str(parameters.get("host", "")).count(",") + 1)
+        seconds = max(_LEAST_CONNECT_SECONDS, int(min(share, given if given > 0 else inf)))
+        parameters = {**parameters, "connect_timeout": seconds}
     try:
         # Prepared statements would need one server process for one client, which a pooler between does not give.
         return Connection.connect(**parameters, autocommit=True, prepare_threshold=None)

@@ -383,7 +383,7 @@ def test_nobody_waits_longer_for_a_server_that_hangs_than_for_one_answer(
     store = open_store(other_server.url)
     store.clear()
     grouped = GroupCommit(store, store.writers)
-    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 2)
     outcomes: dict[str, tuple[type, float]] = {}
 
     def add(name: str, deliveries: Sequence[Delivery], rows: int) -> None:
@@ -401,8 +401,8 @@ def test_nobody_waits_longer_for_a_server_that_hangs_than_for_one_answer(
         until(lambda: admin.execute(asked).fetchone() == (0,))
 
     assert len(outcomes) == 16
-    # Of which one is to tell the server, and the connections that are made meanwhile take two at least.
-    assert max(seconds for _, seconds in outcomes.values()) < 8
+    # Two seconds, one for the cancel, and room for a busy machine; two waits in a row, each with a connect, take 14.
+    assert max(seconds for _, seconds in outcomes.values()) < 9
     monkeypatch.undo()
     stored = {row[1] for row in store.read(1, 0, 1_000).sums}
     assert stored <= {name for name, (kind, _) in outcomes.items() if kind is OutcomeUnknown}
