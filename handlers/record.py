@@ -102,6 +102,10 @@ class StoreUnavailable(Exception):
     """The store is busy, full or out of reach for now; nothing of the batch was stored."""
 
 
+class StoreMissing(StoreUnavailable):
+    """The store's file was removed, renamed or replaced; nothing of the batch was stored."""
+
+
 class TookTooLong(StoreUnavailable):
     """A question was not answered in the time that there is for one."""
 
@@ -171,7 +175,7 @@ class FlowStore(Protocol):
         ...
 
     def answers(self, seconds: float) -> bool:
-        """Tell whether a question is answered within so many seconds."""
+        """Tell whether a question is answered within so many seconds. Raises StoreMissing where that is why not."""
         ...
 
     def size(self) -> "StoreSize":

@@ -11,6 +11,7 @@ from handlers.record import (
     MAX_INTEGER,
     SECONDS_AN_HOUR,
     OutcomeUnknown,
+    StoreMissing,
     StoreUnavailable,
     SumTooLarge,
     TookTooLong,
@@ -192,6 +193,9 @@ def respond(handle: Callable[[], Response]) -> Response:
         return unavailable(str(error))
     except OutcomeUnknown:
         return unavailable("The store was lost while it committed; whether the batch was stored is not known")
+    except StoreMissing:
+        # The store has logged it once; every request meets it.
+        return busy("The database file was removed, renamed or replaced; nothing was stored")
     except TookTooLong:
         return unavailable("The answer took too long; ask for fewer hours or names, or try again later")
     except TooManyQuestions:

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from contextvars import copy_context
 
+from handlers.record import StoreMissing
+
 logger = logging.getLogger(__name__)
 
 
@@ -14,6 +16,7 @@ class _Asked:
     def __init__(self) -> None:
         self.ended = threading.Event()
         self.answered = False
+        self.missing: StoreMissing | None = None
 
 
 class Probe:
@@ -26,7 +29,7 @@ class Probe:
         self._asked: _Asked | None = None
 
     def answers(self, seconds: float) -> bool:
-        """Tell whether the question is answered within so many seconds."""
+        """Tell whether the question is answered within so many seconds. Raises StoreMissing where that is why not."""
         with self._lock:
             if self._asked is None or self._asked.ended.is_set():
                 new = _Asked()
@@ -35,12 +38,17 @@ class Probe:
                 threading.Thread(target=run, args=(self._run, new), name="probe", daemon=True).start()
                 self._asked = new
             asked = self._asked
-        return asked.ended.wait(seconds) and asked.answered
+        ended = asked.ended.wait(seconds)
+        if asked.missing is not None:
+            raise asked.missing
+        return ended and asked.answered
 
     def _run(self, asked: _Asked) -> None:
         try:
             self._ask()
             asked.answered = True
+        except StoreMissing as error:
+            asked.missing = error
         except Exception:
             logger.warning("the store does not answer", exc_info=True)
         finally:

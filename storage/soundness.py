@@ -1,5 +1,6 @@
 """What a SQLite file is looked through for before it is used: another program's tables, and damage."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -18,11 +19,12 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 def refuse_unsound(path: str, busy_seconds: float) -> None:
     """Look through a file, where there is one, and leave it as it is.
 
-    Raises CannotOpen when it is damaged or another program's, and what SQLite raises. A large one is looked through in
-    part: damage that is found later fails the requests that meet it.
+    Raises CannotOpen when it is damaged, another program's or read-only, and what SQLite raises. A large one is looked
+    through in part: damage that is found later fails the requests that meet it.
     """
     if not Path(path).exists():
         return
+    _refuse_read_only(path)
     try:
         # What cannot write cannot move the write-ahead log into the file when it closes either.
         tables, found = _look(path, "ro", busy_seconds)
@@ -44,6 +46,18 @@ def refusal(path: str, error: Exception) -> CannotOpen:
         return CannotOpen(f"{path} cannot be opened: there is no folder {folder}")
     code = getattr(error, "sqlite_errorcode", getattr(error.__cause__, "sqlite_errorcode", 0))
     return _damaged(path, str(error)) if code & 0xFF in _DAMAGED else CannotOpen(f"{path} cannot be opened: {error}")
+
+
+def _refuse_read_only(path: str) -> None:
+    """Refuse what this user may not write, before SQLite makes a log beside it that is as read-only."""
+    # SQLite keeps its log beside the file that a symbolic link leads to.
+    beside = os.path.realpath(path)
+    log = [name for name in (f"{beside}-wal", f"{beside}-shm") if os.path.exists(name)]
+    for name in (path, *log):
+        if not os.access(name, os.W_OK):
+            raise CannotOpen(f"{name} is read-only for this user: change its owner or its mode, or name another file")
+    if len(log) < 2 and not os.access(os.path.dirname(beside), os.W_OK | os.X_OK):
+        raise CannotOpen(f"The folder of {path} is read-only for this user, and SQLite keeps its log in it")
 
 
 def _damaged(path: str, found: str) -> CannotOpen:

@@ -4,10 +4,11 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from operator import length_hint
 from os.path import exists, getsize
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -15,10 +16,12 @@ from peewee import EXCLUDED, OperationalError, PeeweeException, SqliteDatabase
 
 from handlers.record import (
     MAX_INTEGER,
+    AlreadyDelivered,
     Delivery,
     FlowKey,
     FlowSum,
     OutcomeUnknown,
+    StoreMissing,
     StoreUnavailable,
     SumTooLarge,
     TookTooLong,
@@ -28,8 +31,9 @@ from storage.delivery import FIND, PRUNE, Pruning, known
 from storage.engine import CannotOpen, Dialect, Names, Read, split_url
 from storage.migrations.sqlite import migrate
 from storage.model import FlowSumRow
+from storage.opened_files import OpenedFiles
 from storage.pool import Pool
-from storage.soundness import refusal, refuse_unsound
+from storage.soundness import file_uri, refusal, refuse_unsound
 from storage.totals import HALVES, SUM_OF_ROWS, halves, of_batch
 
 OLDEST = (3, 37, 0)
@@ -80,8 +84,8 @@ class SqliteEngine:
         if sqlite3.sqlite_version_info < OLDEST:
             raise CannotOpen(f"SQLite is {sqlite3.sqlite_version}, and must be {'.'.join(map(str, OLDEST))} or newer")
         self.path = database_path(url)
-        self._turn = threading.Lock()
-        self._readers = Pool(lambda: _database(self.path, _READER))
+        self._turn = threading.RLock()
+        self._readers = Pool(self._connect_reader)
         # One writer for all threads: its page cache stays warm, where another connection's commit empties it.
         self._writer = _database(self.path, _WRITER)
         self._writer.register_function(lambda: 1, "keeps_totals", num_params=0)
@@ -96,6 +100,8 @@ class SqliteEngine:
         except (sqlite3.Error, PeeweeException) as error:
             self._writer.close()
             raise refusal(self.path, error) from error
+        self._files = OpenedFiles(self.path)
+        self._is_folded = False
         self._upsert_one = self.sql(_upsert())
         self._pruning = Pruning(idempotency_hours)
 
@@ -111,8 +117,7 @@ class SqliteEngine:
     def add(self, sums: Sequence[FlowSum], deliveries: Sequence[Delivery]) -> None:
         """Upsert sums, many a statement; what fits into one needs no transaction around it."""
         rows = [*_of_hours(sums), *sums]
-        with self._turn, _told():
-            connection = self._writer.connection()
+        with self._writer_alone() as connection:
             if len(rows) <= ROWS_A_STATEMENT and not deliveries:
                 self._upsert(connection, rows)
                 return
@@ -201,25 +206,89 @@ class SqliteEngine:
         """Look a delivery up."""
         with self._reader() as connection:
             row = connection.execute(FIND.format(keys="VALUES (?, ?)"), (scope, key)).fetchone()
+            # What it answers for is an acknowledgement.
+            self._files.check()
         return Delivery(*row) if row else None
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection that no other thread has."""
-        database = self._readers.take()
+        with self._translated():
+            self._files.check_at_times()
+            database = self._readers.take()
+            try:
+                yield database.connection()
+            finally:
+                self._readers.give(database)
+
+    def _connect_reader(self) -> SqliteDatabase:
+        """Open another connection, to the file that the writer has and to no other, and make none."""
+        database = _database(file_uri(Path(self.path), "rw"), _READER, uri=True)
+        try:
+            database.connection()
+            self._files.check()
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    @contextmanager
+    def _writer_alone(self) -> Iterator[sqlite3.Connection]:
+        """Lend the writer's connection to one thread at a time.
+
+        Raises StoreMissing where the files are not there any more, and OutcomeUnknown where that is noticed after the
+        block has committed.
+        """
+        with self._turn, self._translated():
+            self._files.check_at_times()
+            self._is_folded = False
+            try:
+                yield self._writer.connection()
+            except AlreadyDelivered:
+                # A replay is an acknowledgement too.
+                self._files.check()
+                raise
+            try:
+                self._files.check()
+            except StoreMissing as error:
+                self._fold()
+                raise OutcomeUnknown(str(error)) from error
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Raise StoreMissing for any error where the files are not there any more, else what ``_told`` raises."""
         try:
             with _told():
-                yield database.connection()
-        finally:
-            self._readers.give(database)
+                yield
+        except OutcomeUnknown:
+            raise
+        except (sqlite3.Error, PeeweeException, StoreUnavailable) as error:
+            try:
+                self._files.check()
+            except StoreMissing as missing:
+                self._fold()
+                raise missing from error
+            raise
+
+    def _fold(self) -> None:
+        """Write the log into the database file, wherever that is now: what was acknowledged is then all in it.
+
+        A log that stayed behind would be taken for that of the file which comes to its place, and damage it.
+        """
+        self._readers.clear()
+        if not self._is_folded and self._turn.acquire(blocking=False):
+            try:
+                with suppress(sqlite3.Error, PeeweeException):
+                    found = self._writer.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    self._is_folded = found[0] == 0
+            finally:
+                self._turn.release()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Lend the writer's connection inside a write transaction; one thread has it at a time."""
-        with self._turn, _told():
-            connection = self._writer.connection()
-            with _transaction(connection):
-                yield connection
+        with self._writer_alone() as connection, _transaction(connection):
+            yield connection
 
     def hours(self, before: int) -> list[int]:
         """List the hours that have a count."""
@@ -241,8 +310,7 @@ class SqliteEngine:
 
         That is left undone while another reads an older moment, and then done by a later checkpoint.
         """
-        with self._turn, _told():
-            connection = self._writer.connection()
+        with self._writer_alone() as connection:
             free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
             # As in shrink(), execute() would free one page; so would fetchall(), since no step gives a row.
             connection.executescript(f"PRAGMA incremental_vacuum({most_pages:d})")
@@ -253,15 +321,18 @@ class SqliteEngine:
 
     def shrink(self) -> None:
         """Return free pages to the file system, and the log's too."""
-        with self._turn, _told():
-            connection = self._writer.connection()
+        with self._writer_alone() as connection:
             # execute() would take one step, and so free one page.
             connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        """Close the writer and every reader."""
+        """Close the writer and every reader; SQLite writes the log into the database only where it is in its place."""
         self._readers.close()
         with self._turn:
+            try:
+                self._files.check()
+            except StoreMissing:
+                self._fold()
             self._writer.close()
 
 
@@ -276,10 +347,11 @@ def database_path(url: str) -> str:
     return path
 
 
-def _database(path: str, pragmas: dict[str, Any]) -> SqliteDatabase:
+def _database(path: str, pragmas: dict[str, Any], *, uri: bool = False) -> SqliteDatabase:
     """Make a database whose one connection may go from thread to thread."""
     return SqliteDatabase(
         path,
+        uri=uri,
         pragmas=pragmas,
         timeout=BUSY_SECONDS,
         thread_safe=False,
