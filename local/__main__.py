@@ -35,10 +35,10 @@ def main() -> int:
         access = _access(settings)
         start_log(settings.log_file, settings.log_level, settings.log_format)
         held = pid_file.hold(Path(settings.pid_file))
-    except SettingsError as error:
-        sys.exit(f"{error}.")
     except pid_file.AlreadyRunning as error:
         sys.exit(f"{error}; stop it with make stop_server.")
+    except (SettingsError, pid_file.PidFileError) as error:
+        sys.exit(f"{error}.")
     except OSError as error:
         sys.exit(f"{error.filename or 'PID_FILE'} cannot be written: {error.strerror}.")
     try:
@@ -116,4 +116,6 @@ def _give_large_blocks_back() -> None:
 
 
 if __name__ == "__main__":
+    # The database, the log and what lies beside them are for this user alone.
+    os.umask(0o077)
     sys.exit(main())

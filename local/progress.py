@@ -79,6 +79,7 @@ class Places:
         written = self._path.with_name(self._path.name + ".new")
         try:
             with written.open("wb") as file:
+                os.fchmod(file.fileno(), 0o600)
                 file.write(msgspec.json.format(msgspec.json.encode(self._state)) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())

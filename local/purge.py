@@ -10,6 +10,7 @@ from pathlib import Path
 from handlers.record import StoreUnavailable
 from handlers.settings import SettingsError, read_settings
 from local.backup import backup
+from local.pid_file import PidFileError
 from local.stop import stop
 from storage import CannotOpen, open_store
 from storage.sqlite import database_path
@@ -59,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> None:
         database_path(settings.database_url)
         print(stop(Path(settings.pid_file), settings.shutdown_seconds) + ".")
         print(purge(settings.database_url, force=force) + ".")
-    except (SettingsError, OSError, CannotOpen, StoreUnavailable) as error:
+    except (SettingsError, OSError, PidFileError, CannotOpen, StoreUnavailable) as error:
         sys.exit(f"{error}.")
 
 

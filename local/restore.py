@@ -70,7 +70,7 @@ def main(words: Sequence[str] | None = None) -> None:
         print(_restore_alone(settings, source) + ".")
     except pid_file.AlreadyRunning as error:
         sys.exit(f"{error}: stop it first.")
-    except (SettingsError, OSError, CannotOpen) as error:
+    except (SettingsError, OSError, pid_file.PidFileError, CannotOpen) as error:
         sys.exit(f"{error}.")
     except KeyboardInterrupt:
         sys.exit("Stopped by a signal; the database is the one that it was.")

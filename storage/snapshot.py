@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -43,8 +42,8 @@ Tell = Callable[[int, int], None]
 def copied(source: Path, target: Path, tell: Tell, *, live: bool) -> Iterator[tuple[Path, Content]]:
     """Lend a copy, checked and on disk, under a name beside ``target``; it is removed unless it has been moved.
 
-    ``live`` is whether others may write meanwhile. The copy is one file that needs no other. Raises CannotOpen or
-    OSError.
+    ``live`` is whether others may write meanwhile. The copy is one file that needs no other, and that only this user
+    may read. Raises CannotOpen or OSError.
     """
     if not source.is_file():
         raise CannotOpen(f"There is no file {source}")
@@ -52,7 +51,6 @@ def copied(source: Path, target: Path, tell: Tell, *, live: bool) -> Iterator[tu
     part = Path(name)
     try:
         content = _copy(source, part, tell, live=live)
-        shutil.copymode(source, part)
         os.fsync(handle)
         yield part, content
     except sqlite3.Error as error:

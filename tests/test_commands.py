@@ -138,7 +138,8 @@ def test_a_server_of_another_user_is_left_with_a_sentence(tmp_path: Path, monkey
         raise PermissionError(1, "Operation not permitted")
 
     with running(tmp_path) as server:
-        monkeypatch.setattr(os, "kill", refused)
+        sends = (signal, "pidfd_send_signal") if hasattr(os, "pidfd_open") else (os, "kill")
+        monkeypatch.setattr(*sends, refused)
         with pytest.raises(PermissionError, match=rf"Process {server.process.pid}, .* is another user's"):
             stop.stop(tmp_path / "server.pid", 0)
         monkeypatch.undo()
