@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_play
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome") or ""
 MISSING = "there is no Chromium; on Debian and Ubuntu: apt-get install chromium"
 MILLISECONDS = 20_000
-UP_TO_DATE = "Up to date."
 
 
 @contextmanager
@@ -57,8 +56,9 @@ class Visit:
         self.settled()
         return self.page
 
-    def settled(self, words: str = UP_TO_DATE) -> None:
-        expect(self.page.locator("#status")).to_have_text(words)
+    def settled(self, words: str = "") -> None:
+        """Wait until nothing is on its way, and the status is as expected: empty unless something is wrong."""
+        settled(self.page, words)
 
     def expect_failures(self, status: str) -> None:
         """Take it that the browser complained of refused requests, of which the page has told."""
@@ -70,6 +70,12 @@ class Visit:
         self.context.close()
         assert self.problems == []
         assert [url for url in self.requests if not url.startswith((self.origin, "data:"))] == []
+
+
+def settled(page: Page, words: str = "") -> None:
+    """Wait until a dashboard has loaded all that it asked for, and its status line says these words."""
+    expect(page.locator("#main")).to_have_attribute("aria-busy", "false")
+    expect(page.locator("#status")).to_have_text(words)
 
 
 class Held:

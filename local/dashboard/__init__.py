@@ -8,9 +8,11 @@ _POLICY = policy(style="'self' 'unsafe-inline'")
 FILES = (
     "answer.js",
     "api.js",
+    "bars.js",
     "cells.js",
     "charts.js",
     "dashboard.css",
+    "download.js",
     "elements.js",
     "exact.js",
     "filters.js",
@@ -21,11 +23,16 @@ FILES = (
     "main.js",
     "panel.js",
     "query.js",
+    "range.js",
+    "refresh.js",
+    "sankey.js",
     "state.js",
     "talkers.js",
     "theme.js",
+    "times.js",
     "token.js",
     "total.js",
+    "trouble.js",
     "units.js",
 )
 

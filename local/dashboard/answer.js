@@ -1,5 +1,4 @@
-// The queries behind the numbers: links to the API. A browser sends no token along with a link, so where there is one
-// the answer is fetched with it and shown here.
+// The links to the panels' queries. A browser sends no token with a link, so with a token the answer is shown here.
 
 import { getText } from "./api.js";
 import { byId } from "./elements.js";
@@ -8,7 +7,7 @@ import { token } from "./token.js";
 /** Bring the links to life. */
 export function startAnswers() {
   document.addEventListener("click", (event) => {
-    const link = event.target.closest?.("a.number");
+    const link = event.target.closest?.("a.query");
     if (!link || token() === null || event.button !== 0) return;
     event.preventDefault();
     show(link);

@@ -4,11 +4,10 @@ import { byId, make } from "./elements.js";
 
 const SOURCE = "dashboard/plotly.min.js";
 const SETTINGS = { displayModeBar: false, responsive: true };
-const WITHOUT = "The picture needs the Python package plotly beside the server, which make install brings. "
-  + "The table has the same numbers.";
+const WITHOUT = "The server has no plotly package to draw with. The table has the same numbers.";
 const drawn = new Map();
 
-// It is large. It comes while the numbers are asked for, and the tables do not wait for it.
+// It is large. It loads beside the numbers, and the tables do not wait for it.
 const library = new Promise((resolve) => {
   const script = make("script", { src: SOURCE });
   script.addEventListener("load", () => resolve(globalThis.Plotly));
@@ -17,8 +16,8 @@ const library = new Promise((resolve) => {
 });
 
 /**
- * Draw a picture into an element. ``describe`` answers its data and layout, from the colours of the present theme;
- * ``clicked`` is called with the point that was clicked.
+ * Draw a picture into an element. ``describe`` returns its data and layout for the colours of the present theme and the
+ * element's width; ``clicked`` is called with the point that was clicked.
  */
 export async function picture(element, describe, clicked) {
   drawn.set(element, { describe, clicked });
@@ -31,7 +30,7 @@ export async function picture(element, describe, clicked) {
 async function draw(element, { react }) {
   const { describe, clicked } = drawn.get(element);
   const colours = theme();
-  const { data, layout } = describe(colours, element.clientWidth < 500);
+  const { data, layout } = describe(colours, element.clientWidth);
   await react(element, data, { ...common(colours), ...layout }, SETTINGS);
   element.removeAllListeners("plotly_click");
   element.on("plotly_click", (event) => clicked(event.points[0]));

@@ -1,13 +1,15 @@
-// The form of hours and names: shows the state, completes names, and changes the state.
+// The form: hours and names. Completes names, shows each filter with a way to remove it, and changes the state.
 
 import { get } from "./api.js";
-import { byId, make } from "./elements.js";
+import { byId, make, shortened } from "./elements.js";
 import * as query from "./query.js";
-import { go, NAMES, read } from "./state.js";
-import { dateField, hourOf, isDate } from "./units.js";
+import { rangeGiven, showRange, startRange } from "./range.js";
+import { address, go, namePairs, NAMES, read, times, withoutNames } from "./state.js";
 
 const COMPLETIONS = 20;
 const TYPING_MILLISECONDS = 150;
+const TITLES = { hour: "Hour", app: "App", src_app: "Source", dest_app: "Destination", vpc_id: "VPC" };
+const CHIP_LENGTH = 40;
 
 let asked = {};
 // Fields that somebody is typing in are left alone.
@@ -16,36 +18,49 @@ let completing = new AbortController();
 // Of the last completion: for which field and beginning, in which hours, and whether those were all names.
 let completed = {};
 
-/** Show what is asked for: hours as dates where all of them look so, else as numbers. */
+/** Show what is asked for. */
 export function showFilters(now) {
   asked = now;
+  showRange(now);
   const form = byId("filters");
-  const hours = [now.from, now.to].filter((text) => text).map(BigInt);
-  const dates = isDate(now.newest) && hours.every((hour) => hour === 0n || isDate(hour));
-  byId("zone").hidden = !dates;
-  for (const name of ["from", "to"]) showHour(form.elements[name], now[name], dates);
-  for (const name of NAMES) if (!typed.has(name)) form.elements[name].value = now[name];
-  byId("links").value = now.links;
+  for (const name of NAMES.filter((each) => !typed.has(each))) {
+    const values = now[name];
+    form.elements[name].value = values.length === 1 ? values[0] : "";
+    form.elements[name].placeholder = values.length > 1 ? `${values.length} values` : "";
+  }
+  form.elements.direction.checked = now.direction === "both";
+  showChips(now);
 }
 
-function showHour(field, hour, dates) {
-  field.type = dates ? "datetime-local" : "text";
-  if (dates) field.step = "3600";
-  else Object.assign(field, { inputMode: "numeric", pattern: "[0-9]{1,19}" });
-  field.value = dates && hour !== "" ? dateField(BigInt(hour)) : hour;
+/** Show each filter as something to remove. */
+function showChips(now) {
+  const hours = now.hour.length > 1 ? now.hour.map((hour) => ["hour", hour]) : [];
+  const chips = [...hours, ...namePairs(now)].map(([name, value]) => chip(now, name, value));
+  if (chips.length > 1) chips.push(make("a", { href: address({ ...withoutNames(), ...(hours.length ? times() : {}) }) }, "Clear all"));
+  byId("chips").replaceChildren(...chips);
+  byId("chips").hidden = chips.length === 0;
 }
 
-const hourGiven = (field) => (field.type === "text" ? field.value.trim() : hourOf(field.value));
+function chip(now, name, value) {
+  const others = now[name].filter((each) => each !== value);
+  const text = make("span", { class: "value" }, ...shortened(value, CHIP_LENGTH));
+  const remove = { href: address({ [name]: others }), "aria-label": `Remove ${TITLES[name]} ${value}`, title: "Remove this filter" };
+  return make("span", { class: "chip", title: value }, `${TITLES[name]}: `, text, " ", make("a", remove, "✕"));
+}
 
 /** Bring the form to life. */
 export function startFilters() {
   const form = byId("filters");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const changes = given(form);
+    const range = rangeGiven();
+    if (range === null) return;
+    const changes = namesGiven(form);
     typed.clear();
-    go(await changes);
+    go({ ...range, ...(await changes), direction: form.elements.direction.checked ? "both" : "" });
   });
+  form.elements.direction.addEventListener("change", () => form.requestSubmit());
+  startRange();
   for (const name of NAMES) {
     const field = form.elements[name];
     let typing;
@@ -60,32 +75,28 @@ export function startFilters() {
   }
 }
 
-/**
- * What the form says. Hours that have not been changed stay as they were, also where those are the usual ones, and so
- * do names: a field cannot hold all of them, such as one of two lines.
- */
-async function given(form) {
-  const fields = ["from", "to"].map((name) => [name, hourGiven(form.elements[name])]);
-  const hours = fields.every(([name, hour]) => hour === asked[name]) && asked.usual ? { from: "", to: "" } : Object.fromEntries(fields);
-  const state = read();
-  const names = NAMES.map(async (name) => [name, typed.has(name) ? await meant(name, form.elements[name].value) : state[name]]);
-  return { ...hours, ...Object.fromEntries(await Promise.all(names)) };
+/** The names that have been typed. The others stay: a field cannot hold all of them, such as one of two lines. */
+async function namesGiven(form) {
+  const changed = NAMES.filter((name) => typed.has(name));
+  const each = changed.map(async (name) => [name, await meant(name, form.elements[name].value)]);
+  return Object.fromEntries(await Promise.all(each));
 }
 
 /** What a text means: as the API reads it, unless there is an app or VPC of just that name. */
 async function meant(name, text) {
-  if (text === read()[name] || query.literal(text) === text) return text;
+  if (text === "") return [];
+  if (text === read().state[name][0] || query.literal(text) === text) return [text];
   try {
     const { items } = await get(query.names(asked, name, text, 1));
-    return items.some((item) => nameOf(item) === text) ? query.literal(text) : text;
+    return [items.some((item) => nameOf(item) === text) ? query.literal(text) : text];
   } catch {
-    return text;
+    return [text];
   }
 }
 
 const nameOf = (item) => item.app ?? item.vpc_id;
 
-/** Offer the names that begin so. That it cannot be done is no trouble: a name can be typed. */
+/** Offer the names that begin so. If it fails the name can still be typed. */
 async function complete(name, begin) {
   completing.abort();
   if (completed.asked === asked && completed.name === name && completed.all && begin.startsWith(completed.begin)) return;

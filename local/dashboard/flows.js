@@ -1,55 +1,81 @@
-// The panel of the flows themselves: a table that is searched, sorted and paged by the API.
+// The panel of the flows themselves: a table that the API groups, sorts and pages.
 
-import { choice, countLink, row, sums } from "./cells.js";
+import { choice, countText, room, row, sums } from "./cells.js";
 import { byId, make } from "./elements.js";
 import { Panel } from "./panel.js";
 import * as query from "./query.js";
-import { address, COLUMNS, FOUND, go, read } from "./state.js";
+import { address, COLUMNS, go, read, times } from "./state.js";
 import { exact, hourText } from "./units.js";
 
 const TITLES = {
-  hour: "Hour",
-  src_app: "Sender",
-  dest_app: "Receiver",
-  vpc_id: "VPC",
-  bytes_tx: "Sent",
-  bytes_rx: "Received",
-  bytes_total: "Total",
-  records: "Records",
+  hour: ["Hour", "The hour that begins then"],
+  src_app: ["Source", "The app that reported the flow (src_app)"],
+  dest_app: ["Destination", "The app at the other end (dest_app)"],
+  vpc_id: ["VPC", "The VPC of the flow (vpc_id)"],
+  bytes_tx: ["Src → dest", "Bytes from the source to the destination (bytes_tx)"],
+  bytes_rx: ["Src ← dest", "Bytes from the destination to the source (bytes_rx)"],
+  bytes_total: ["Total", "Bytes in both directions"],
+  records: ["Records", "Flow records that were added up"],
 };
-const TYPING_MILLISECONDS = 250;
+const GROUPS = [
+  ["", "Each flow"],
+  ["src_app,dest_app", "Source and destination"],
+  ["src_app", "Source"],
+  ["dest_app", "Destination"],
+  ["vpc_id", "VPC"],
+  ["hour", "Hour"],
+];
+const NUMBERS_WIDTH = 420;
+const HOUR_WIDTH = 150;
+const KEY = COLUMNS.slice(0, 4);
 
-export const flows = new Panel("flows", query.flows, (content, answer, asked, url) => {
-  showSort(content, asked.sort);
-  showPlace(content, answer, url);
-  content.querySelector("tbody").replaceChildren(...answer.items.map(tableRow));
+export const flows = new Panel("flows", query.flows, (content, answer, asked) => {
+  const members = membersOf(asked);
+  showGroup(asked.group_by);
+  showHead(content, members, asked.sort);
+  showPlace(content, answer);
+  const names = members.filter((member) => member !== "hour").length;
+  const length = room(content, Math.max(1, names), NUMBERS_WIDTH + (members.includes("hour") ? HOUR_WIDTH : 0));
+  content.querySelector("tbody").replaceChildren(...answer.items.map((flow) => tableRow(flow, members, length)));
   return answer.items.length > 0 || answer.total > 0n;
 });
 
-function tableRow(flow) {
-  const { src_app, dest_app, vpc_id } = flow;
-  const named = [
-    choice(hourText(flow.hour), query.hourOnly(flow.hour), "Only this hour"),
-    choice(src_app, { src_app: query.literal(src_app) }, "Only what it sends"),
-    choice(dest_app, { dest_app: query.literal(dest_app) }, "Only what it receives"),
-    choice(vpc_id, { vpc_id: query.literal(vpc_id) }, "Only this VPC"),
-  ];
-  return row(named, sums(flow, query.ofFlow(flow)));
+const membersOf = ({ group_by: group }) => (group === "" ? KEY : group.split(",").filter((member) => KEY.includes(member)));
+
+function tableRow(flow, members, length) {
+  return row(...members.map((member) => [member, named(member, flow[member], length)]), ...sums(flow));
 }
 
-function showSort(content, sort) {
-  const sorted = sort.replace(/^-/, "");
-  for (const heading of content.querySelectorAll("thead th")) {
-    const direction = heading.dataset.member === sorted ? (sort[0] === "-" ? "descending" : "ascending") : "none";
-    heading.setAttribute("aria-sort", direction);
+function named(member, value, length) {
+  if (member === "hour") return choice(hourText(value), times(query.hourOnly(value)), "Only this hour");
+  return choice(value, { [member]: [query.literal(value)] }, `Only this ${TITLES[member][0].replace(/^[A-Z](?=[a-z])/, (first) => first.toLowerCase())}`, length);
+}
+
+/** Show how the table is grouped; an address may group in other ways than the list offers. */
+function showGroup(group) {
+  const listed = GROUPS.some(([value]) => value === group) ? GROUPS : [...GROUPS, [group, group]];
+  byId("group").replaceChildren(...listed.map(([value, text]) => make("option", { value }, text)));
+  byId("group").value = group;
+}
+
+function showHead(content, members, sort) {
+  const columns = [...members, ...COLUMNS.slice(4)];
+  const head = content.querySelector("thead tr");
+  // The headings stay where they are the same, so that a button keeps the focus.
+  if (head.dataset.columns !== String(columns)) head.replaceChildren(...columns.map(heading));
+  head.dataset.columns = String(columns);
+  const [first] = sort.split(",");
+  for (const cell of head.children) {
+    const sorted = cell.dataset.member === first.replace(/^-/, "");
+    cell.setAttribute("aria-sort", sorted ? (first[0] === "-" ? "descending" : "ascending") : "none");
   }
 }
 
-function showPlace(content, { items, total, page, size }, url) {
+function showPlace(content, { items, total, page, size }) {
   const first = (page - 1n) * size;
   const last = first + BigInt(items.length);
   const place = items.length ? `${exact(first + 1n)} to ${exact(last)} of ` : "Nothing on this page, of ";
-  content.querySelector(".place").replaceChildren(place, countLink(total, url));
+  content.querySelector(".place").replaceChildren(place, countText(total));
   point(content.querySelector("[rel=prev]"), page > 1n, page - 1n);
   point(content.querySelector("[rel=next]"), last < total && items.length > 0, page + 1n);
 }
@@ -61,43 +87,26 @@ function point(link, there, page) {
 }
 
 const heading = (member) => {
-  const button = make("button", { type: "button" }, TITLES[member]);
-  button.addEventListener("click", () => go({ sort: turned(member, read().sort) }));
-  const kind = /^bytes_|records/.test(member) ? "number" : null;
-  return make("th", { scope: "col", class: kind, "data-member": member }, button);
+  const [text, title] = TITLES[member];
+  const button = make("button", { type: "button", title }, text);
+  button.addEventListener("click", () => go({ sort: turned(member, read().state.sort) }));
+  const kind = KEY.includes(member) ? member : `number ${member}`;
+  return make("th", { role: "columnheader", scope: "col", class: kind, "data-member": member }, button);
 };
 
-/** Names begin at the first, numbers at the largest; a second click turns it round. */
+/** Names begin at the first, numbers at the largest; a second click reverses the order. */
 function turned(member, sort) {
   const usual = ["src_app", "dest_app", "vpc_id"].includes(member) ? member : `-${member}`;
   const other = usual === member ? `-${member}` : member;
   return sort === usual ? other : usual;
 }
 
-/** Bring the table's headings and its search to life. */
+/** Bring the choice of groups to life. */
 export function startFlows() {
-  flows.content.querySelector("thead tr").replaceChildren(...COLUMNS.map(heading));
-  const form = byId("find");
-  let typing;
-  const search = () => {
-    clearTimeout(typing);
-    go(Object.fromEntries(FOUND.map((name) => [`find_${name}`, form.elements[`find_${name}`].value])), true);
-  };
-  form.addEventListener("input", () => {
-    clearTimeout(typing);
-    typing = setTimeout(search, TYPING_MILLISECONDS);
+  byId("group").addEventListener("change", ({ target: { value } }) => {
+    const { state } = read();
+    const sorted = state.sort.replaceAll("-", "").split(",");
+    const kept = sorted.every((member) => !KEY.includes(member) || value === "" || value.split(",").includes(member));
+    go({ group_by: value, sort: kept ? state.sort : read("").state.sort });
   });
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    search();
-  });
-}
-
-/** Show what is searched for; what the filters above have chosen already cannot be searched in. */
-export function showSearch(state) {
-  for (const name of FOUND) {
-    const field = byId("find").elements[`find_${name}`];
-    field.disabled = state[name] !== "";
-    if (field !== document.activeElement) field.value = state[`find_${name}`];
-  }
 }

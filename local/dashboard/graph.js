@@ -1,120 +1,73 @@
-// The panel of who talks to whom: a Sankey picture, and a table of the same links.
+// The panel of who talks to whom: a Sankey picture of the largest links, and a table of them and the rest.
 
-import { choice, row, sums } from "./cells.js";
-import { picture, plain } from "./charts.js";
-import { byId, make, shorten } from "./elements.js";
+import { bytesText, choice, room, row, shareText, size, sumOf, sums } from "./cells.js";
+import { picture } from "./charts.js";
+import { byId, make } from "./elements.js";
 import { Panel } from "./panel.js";
 import * as query from "./query.js";
-import { go, LINKS } from "./state.js";
-import { bytes, exact } from "./units.js";
+import { sankey, nodesOf } from "./sankey.js";
+import { go } from "./state.js";
+import { bytes, exact, percent } from "./units.js";
 
-const COLOURS = ["#3d7fd9", "#d97a1f", "#2e9e6b", "#c2497f", "#8a63c9", "#b08a1e", "#2a9db0", "#cf5148"];
-const OTHER = "#8a919c";
+const TOPS = ["10", "20", "50", "100"];
+const NUMBERS_WIDTH = 460;
 
-export const graph = new Panel("graph", query.graph, (content, answer, asked, url) => {
-  const links = withOther(answer);
+export const graph = new Panel("graph", query.graph, (content, { links, other }, asked) => {
+  showTops(asked.top);
   if (!links.length) return false;
-  content.querySelector("tbody").replaceChildren(...links.map((link) => tableRow(link, asked, url)));
+  const whole = sumOf([...links, ...(other ? [other] : [])]);
+  fill(content, links, other, whole);
+  content.querySelector(".drawn").textContent = drawn(links, other, size(whole));
   const shown = content.querySelector(".picture");
-  const told = `${answer.links.length} links from senders to receivers, the largest ${name(links[0])}.`;
-  shown.setAttribute("aria-label", `${told} The table below has them all.`);
-  const drawn = withRoom(links);
-  tellUndrawn(content.querySelector(".undrawn"), links.find((link) => !drawn.includes(link)));
-  shown.hidden = drawn.every((link) => size(link) === 0n);
-  if (!shown.hidden) picture(shown, (theme, narrow) => sankey(drawn, theme, narrow), clicked(drawn));
+  const [first] = links;
+  const largest = `${first.src_app} to ${first.dest_app}`;
+  shown.setAttribute("aria-label", `${links.length} links from sources to destinations, the largest from ${largest}. The table below has them all.`);
+  shown.parentElement.hidden = size(whole) === 0n;
+  if (size(whole) > 0n) picture(shown, (theme, width) => sankey(links, size(whole), theme, width), clicked(links));
   return true;
 });
 
-/** The links that are drawn: not the rest, where it is more than all of them and would leave them no room. */
-function withRoom(links) {
-  const named = links.filter((link) => !link.rest);
-  const total = named.reduce((sum, link) => sum + size(link), 0n);
-  return total === 0n ? links : links.filter((link) => !link.rest || size(link) <= total);
+/** Show how many links are asked for; an address may ask for other numbers than the list offers. */
+function showTops(top) {
+  const listed = TOPS.includes(top) ? TOPS : [...TOPS, top];
+  byId("top").replaceChildren(...listed.map((count) => make("option", { value: count }, `Top ${count}`)));
+  byId("top").value = top;
 }
 
-function tellUndrawn(note, rest) {
-  note.hidden = !rest;
-  if (rest) note.textContent = `Not drawn, since it would leave the others no room: ${name(rest)}, ${bytes(size(rest))}.`;
+/** Say what the picture shows of the total, and what it does not show. */
+function drawn(links, other, whole) {
+  const part = size(sumOf(links));
+  if (!other || other.rows === 0n) return `Shown: all ${exact(links.length)} links, ${bytes(whole)}, 100 % of the total.`;
+  const shown = `Shown: the ${exact(links.length)} largest links, ${bytes(part)}, ${percent(part, whole)} of the total.`;
+  return `${shown} Not shown: ${exact(other.rows)} smaller links, ${bytes(size(other))}, ${percent(size(other), whole)}.`;
 }
 
-/** The links, with all that are not among the largest as a last one. */
-function withOther({ links, other }) {
-  return other && other.rows > 0n ? [...links, { ...other, rest: `other (${exact(other.rows)} more links)` }] : links;
+function fill(content, links, other, whole) {
+  const length = room(content, 2, NUMBERS_WIDTH);
+  const rows = links.map((link) => row(...named(link, length), ...numbers(link, whole)));
+  if (other && other.rows > 0n) rows.push(row(["src_app", `${exact(other.rows)} smaller links`], ["dest_app"], ...numbers(other, whole)));
+  content.querySelector("tbody").replaceChildren(...rows);
+  content.querySelector("tfoot").replaceChildren(row(["src_app", "Total"], ["dest_app"], ...numbers(whole, whole)));
 }
 
-const size = (link) => link.bytes_tx + link.bytes_rx;
-const name = (link) => link.rest ?? `${link.src_app} → ${link.dest_app}`;
+const named = (link, length) => [
+  ["src_app", choice(link.src_app, { src_app: [query.literal(link.src_app)] }, "Only this source", length)],
+  ["dest_app", choice(link.dest_app, { dest_app: [query.literal(link.dest_app)] }, "Only this destination", length)],
+];
 
-function tableRow(link, asked, url) {
-  if (link.rest) return row([link.rest, ""], sums(link, url));
-  const [from, to] = [query.literal(link.src_app), query.literal(link.dest_app)];
-  const named = [
-    choice(link.src_app, { src_app: from }, "Only what it sends"),
-    choice(link.dest_app, { dest_app: to }, "Only what it receives"),
-  ];
-  return row(named, sums(link, query.ofLink(asked, link)));
+function numbers(item, whole) {
+  const [there, back, , records] = sums(item);
+  return [there, back, ["bytes_total", bytesText(size(item)), " ", shareText(size(item), size(whole))], records];
 }
 
-/**
- * Describe the picture. A Sankey knows no cycles, and apps answer each other: so each app may have two nodes, one on the
- * left as a sender and one on the right as a receiver.
- */
-function sankey(links, { dark, text }, narrow) {
-  const nodes = nodesOf(links);
-  const colour = colours(nodes);
-  const place = (side, app) => nodes.findIndex((node) => node.side === side && node.app === app);
-  const length = narrow ? 14 : 32;
-  const data = {
-    type: "sankey",
-    arrangement: "fixed",
-    textfont: { color: text, shadow: "none" },
-    node: {
-      label: nodes.map((node) => plain(shorten(node.app ?? "other", length))),
-      customdata: nodes.map((node) => plain(node.app ?? "other")),
-      color: nodes.map((node) => colour(node.app)),
-      hovertemplate: "%{customdata}<extra></extra>",
-      pad: Math.max(2, Math.min(14, 240 / nodes.length)),
-      thickness: 14,
-      line: { width: 0 },
-    },
-    link: {
-      source: links.map((link) => place("from", link.rest ? null : link.src_app)),
-      target: links.map((link) => place("to", link.rest ? null : link.dest_app)),
-      value: links.map((link) => Number(size(link))),
-      color: links.map((link) => colour(link.rest ? null : link.src_app) + (dark ? "70" : "58")),
-      customdata: links.map((link) => `${plain(name(link))}<br>${bytes(size(link))} (${exact(size(link))} bytes)`),
-      hovertemplate: "%{customdata}<extra></extra>",
-    },
-  };
-  return { data: [data], layout: { height: Math.max(260, Math.min(900, 60 + 11 * nodes.length)) } };
-}
-
-/** The nodes: senders, then receivers, each in the order in which the links, the largest first, name them. */
-function nodesOf(links) {
-  const apps = (member) => [...new Set(links.map((link) => (link.rest ? null : link[member])))];
-  const side = (which, member) => apps(member).map((app) => ({ side: which, app }));
-  return [...side("from", "src_app"), ...side("to", "dest_app")];
-}
-
-/** Give each app a colour, the same on both sides, and neighbours different ones. */
-function colours(nodes) {
-  const apps = [...new Set(nodes.map((node) => node.app))].filter((app) => app !== null);
-  return (app) => (app === null ? OTHER : COLOURS[apps.indexOf(app) % COLOURS.length]);
-}
-
-/** Choose what was clicked: a link's two ends, or a node's app as a sender or a receiver. */
+/** Choose what was clicked: a link's two ends, or a node's app as a source or a destination. */
 const clicked = (links) => (point) => {
-  if ("source" in point) {
-    const link = links[point.pointNumber];
-    if (!link.rest) go(query.ends(link));
-    return;
-  }
+  if ("source" in point) return go(query.ends(links[point.pointNumber]));
   const node = nodesOf(links)[point.pointNumber];
-  if (node.app !== null) go({ [node.side === "from" ? "src_app" : "dest_app"]: query.literal(node.app) });
+  return go({ [node.member]: [query.literal(node.app)] });
 };
 
 /** Bring the choice of how many links to life. */
 export function startGraph() {
-  byId("links").replaceChildren(...LINKS.map((count) => make("option", {}, count)));
-  byId("links").addEventListener("change", (event) => go({ links: event.target.value }));
+  byId("top").addEventListener("change", (event) => go({ top: event.target.value }));
 }

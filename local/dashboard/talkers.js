@@ -1,29 +1,38 @@
-// The panel of top talkers: a table whose last column is a bar, too.
+// The panel of top talkers: what each app sends and receives. Every byte has one sender and one receiver, so that either
+// column adds up to the total.
 
-import { bytesLink, choice, row } from "./cells.js";
+import { bytesText, choice, room, row, shareText, sumOf } from "./cells.js";
 import { Panel } from "./panel.js";
 import * as query from "./query.js";
 import { exact } from "./units.js";
 
-export const talkers = new Panel("talkers", query.talkers, (content, answer, asked, url) => {
-  const { items, other } = answer;
+const NUMBERS_WIDTH = 320;
+// Where the panel is narrow the shares stand below the bytes.
+const CARD_NUMBERS_WIDTH = 180;
+
+export const talkers = new Panel("talkers", query.talkers, (content, { items, other }) => {
   if (!items.length) return false;
-  const widest = items.map(size).reduce((a, b) => (a > b ? a : b));
-  const rows = items.map((item) => {
-    const name = choice(item.app, { app: query.literal(item.app) }, "Only flows with it at an end");
-    return barred(row([name], cells(item, query.ofApp(asked, item.app))), size(item), widest);
-  });
-  if (other && other.rows > 0n) rows.push(row([`other (${exact(other.rows)} more apps)`], cells(other, url)));
+  const whole = sumOf([...items, ...(other ? [other] : [])]);
+  const length = room(content, 1, NUMBERS_WIDTH, CARD_NUMBERS_WIDTH);
+  const most = Object.fromEntries(["bytes_tx", "bytes_rx"].map((member) => [member, largest(items, member)]));
+  const rows = items.map((item) => barred(row(["app", chosen(item.app, length)], ...numbers(item, whole)), item, most));
+  if (other && other.rows > 0n) rows.push(row(["app", `${exact(other.rows)} other apps`], ...numbers(other, whole)));
   content.querySelector("tbody").replaceChildren(...rows);
+  content.querySelector("tfoot").replaceChildren(row(["app", "Total"], ...numbers(whole, whole)));
   return true;
 });
 
-const size = (item) => item.bytes_tx + item.bytes_rx;
-const cells = (item, url) => [item.bytes_tx, item.bytes_rx, size(item)].map((count) => bytesLink(count, url));
+const chosen = (app, length) => choice(app, { app: [query.literal(app)] }, "Only flows with this app at either end", length);
+const numbers = (item, whole) =>
+  ["bytes_tx", "bytes_rx"].map((member) => [member, bytesText(item[member]), " ", shareText(item[member], whole[member])]);
+const largest = (items, member) => items.map((item) => item[member]).reduce((a, b) => (a > b ? a : b));
 
-function barred(line, value, widest) {
-  const share = widest ? Number((value * 1000n) / widest) / 10 : 0;
-  line.style.setProperty("--share", `${share}%`);
+/** Draw each number as a bar, too. */
+function barred(line, item, most) {
+  for (const member of ["bytes_tx", "bytes_rx"]) {
+    const share = most[member] ? Number((item[member] * 1000n) / most[member]) / 10 : 0;
+    line.querySelector(`.${member}`).style.setProperty("--share", `${share}%`);
+  }
   line.classList.add("barred");
   return line;
 }

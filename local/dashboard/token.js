@@ -18,7 +18,7 @@ export function token() {
 /** Forget the token. */
 export function forget() {
   if (token() !== null) sessionStorage.removeItem(KEPT);
-  showForget();
+  showSignOut();
 }
 
 /**
@@ -29,7 +29,7 @@ export function askToken(used, why) {
   // Somebody else has been given another one since.
   if (token() !== null && token() !== used) return Promise.resolve(true);
   forget();
-  asking ??= ask(used === null ? "" : `${why}. Is it another one?`).finally(() => (asking = null));
+  asking ??= ask(used === null ? "" : `${why}.`).finally(() => (asking = null));
   return asking;
 }
 
@@ -43,12 +43,12 @@ async function ask(wrong) {
   const given = dialog.returnValue === "given" ? field.value.trim() : "";
   field.value = "";
   if (given) sessionStorage.setItem(KEPT, given);
-  showForget();
+  showSignOut();
   return given !== "";
 }
 
-function showForget() {
-  byId("forget").hidden = token() === null;
+function showSignOut() {
+  byId("sign-out").hidden = token() === null;
 }
 
 /** Bring the dialog and the button to life; ``forgotten`` is called when there is no token any more. */
@@ -59,9 +59,9 @@ export function startToken(forgotten) {
     dialog.close("given");
   });
   byId("token-cancel").addEventListener("click", () => dialog.close(""));
-  byId("forget").addEventListener("click", () => {
+  byId("sign-out").addEventListener("click", () => {
     forget();
     forgotten();
   });
-  showForget();
+  showSignOut();
 }

@@ -1,20 +1,20 @@
 // The panel of totals.
 
-import { bytesLink, countLink } from "./cells.js";
+import { bytesText, countText, shareText, size } from "./cells.js";
 import { make } from "./elements.js";
 import { Panel } from "./panel.js";
 import * as query from "./query.js";
 
-export const total = new Panel("total", query.total, (content, answer, _, url) => {
+export const total = new Panel("total", query.total, (content, answer) => {
   const [item] = answer.items;
   if (!item || item.records === 0n) return false;
-  content.replaceChildren(
-    entry("Total", bytesLink(item.bytes_tx + item.bytes_rx, url)),
-    entry("Sent", bytesLink(item.bytes_tx, url)),
-    entry("Received", bytesLink(item.bytes_rx, url)),
-    entry("Flow records", countLink(item.records, url)),
+  content.querySelector("dl").replaceChildren(
+    entry("Bytes", bytesText(size(item))),
+    entry("Source → destination", bytesText(item.bytes_tx), " ", shareText(item.bytes_tx, size(item))),
+    entry("Source ← destination", bytesText(item.bytes_rx), " ", shareText(item.bytes_rx, size(item))),
+    entry("Flow records", countText(item.records)),
   );
   return true;
 });
 
-const entry = (term, value) => make("div", {}, make("dt", {}, term), make("dd", {}, value));
+const entry = (term, ...value) => make("div", {}, make("dt", {}, term), make("dd", {}, ...value));

@@ -1,7 +1,7 @@
-// Numbers as people read them: bytes in powers of 1,024, hours as dates where they look like hours since the epoch.
+// Numbers as people read them: bytes in powers of 1,024, shares in percent, hours as UTC times where they look like ones.
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"];
-// 100,000 hours after the epoch is May 1981; 70,000,000 is the year 9955, the last that a date field likes.
+// 100,000 hours after the epoch is May 1981; 70,000,000 is the year 9955, the last with four digits.
 const FIRST_DATE = 100_000n;
 const LAST_DATE = 70_000_000n;
 const MILLISECONDS = 3_600_000;
@@ -11,7 +11,7 @@ export function bytes(count) {
   let power = 0;
   while (power < UNITS.length - 1 && count >= 1024n ** BigInt(power + 1)) power += 1;
   const value = Number((count * 1000n) / 1024n ** BigInt(power)) / 1000;
-  // 1,023.7 has four digits before the point, and none of them is to be spared.
+  // 1,023.7 has four digits before the point, which all count.
   const digits = value >= 1000 ? 4 : 3;
   return `${value.toLocaleString("en", { maximumSignificantDigits: digits })} ${UNITS[power]}`;
 }
@@ -19,14 +19,19 @@ export function bytes(count) {
 /** Write a BigInt with every digit: "1,234". */
 export const exact = (count) => count.toLocaleString("en");
 
+/** Write a BigInt's share of another one: "29 %", "0.4 %". */
+export function percent(part, whole) {
+  if (whole === 0n) return "0 %";
+  const value = Number((part * 10_000n) / whole) / 100;
+  if (value < 0.1 && part > 0n) return "< 0.1 %";
+  // Only all of it is 100 %, and only nothing of it is 0 %.
+  if (value > 99.9 && part < whole) return "> 99.9 %";
+  return `${value.toLocaleString("en", { maximumFractionDigits: value < 10 || value > 99 ? 1 : 0 })} %`;
+}
+
 /** Whether an hour (a BigInt) looks like hours since the Unix epoch. */
 export const isDate = (hour) => hour > FIRST_DATE && hour < LAST_DATE;
 
 /** Write an hour: "2026-11-24 07:00", or its number. */
-export const hourText = (hour) => (isDate(hour) ? dateField(hour).replace("T", " ") : String(hour));
-
-/** Write an hour as a date field takes it, in UTC: "2026-11-24T07:00". */
-export const dateField = (hour) => new Date(Number(hour) * MILLISECONDS).toISOString().slice(0, 16);
-
-/** Read what a date field gives: the hour's number as text, or "". A time within an hour counts as its beginning. */
-export const hourOf = (field) => (field ? String(Math.floor(Date.parse(`${field}Z`) / MILLISECONDS)) : "");
+export const hourText = (hour) =>
+  isDate(hour) ? new Date(Number(hour) * MILLISECONDS).toISOString().slice(0, 16).replace("T", " ") : String(hour);
