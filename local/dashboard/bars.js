@@ -8,6 +8,7 @@ const LONGEST_AXIS = 2_000n;
 // One hour alone would be a single bar as wide as the page.
 const SHORTEST_AXIS = 12n;
 const HOUR_MILLISECONDS = 3_600_000;
+const BAR_WIDTH = 0.8;
 
 /** Describe the picture: ``asked`` has the hours that are asked for and the one that is running. */
 export function bars(items, asked, { dark, line }) {
@@ -22,6 +23,8 @@ export function bars(items, asked, { dark, line }) {
     y: items.map((item) => Number(item[member])),
     customdata: items.map((item) => hover(item, asked.now)),
     hovertemplate: "%{customdata}<extra></extra>",
+    // Of a single hour Plotly could not tell how wide an hour is.
+    ...(near ? { width: BAR_WIDTH * (dates ? HOUR_MILLISECONDS : 1) } : {}),
     // The running hour is not complete yet, and looks so.
     marker: { color, pattern: { shape: items.map(({ hour }) => (hour === asked.now ? "/" : "")), fillmode: "replace" } },
   });

@@ -15,17 +15,20 @@ const given = (asked, ...names) => names.filter((name) => asked[name]).map((name
 /** The hours and the filters. */
 const where = (asked) => [...asked.time, ...namePairs(asked)];
 
+/** Which flows, and whether both directions are merged. */
+const flowsOf = (asked) => [...where(asked), ...given(asked, "direction")];
+
 export const hourOnly = (hour) => ({ from: String(hour), to: String(hour + 1n) });
 export const ends = (link) => ({ src_app: [literal(link.src_app)], dest_app: [literal(link.dest_app)] });
 
 export const newestHours = (count) => url("hours", { size: count });
 export const oldestHour = (hours) => url("hours", { size: 1, page: hours });
-export const total = (asked) => url("flows", [...where(asked), ["group_by", "total"]]);
-export const graph = (asked) => url("graph", [...where(asked), ...given(asked, "direction", "top")]);
+export const total = (asked) => url("flows", [...flowsOf(asked), ["group_by", "total"]]);
+export const graph = (asked) => url("graph", [...flowsOf(asked), ...given(asked, "top")]);
 export const talkers = (asked) => url("apps", [...where(asked), ["top", TALKERS]]);
-export const hours = (asked) => url("flows", [...where(asked), ["group_by", "hour"], ["sort", "-hour"], ["size", HOURS]]);
+export const hours = (asked) => url("flows", [...flowsOf(asked), ["group_by", "hour"], ["sort", "-hour"], ["size", HOURS]]);
 
-const rows = (asked) => [...where(asked), ...given(asked, "direction", "group_by"), ["include", "records"]];
+const rows = (asked) => [...flowsOf(asked), ...given(asked, "group_by"), ["include", "records"]];
 
 /** One page of the table. */
 export const flows = (asked) => url("flows", [...rows(asked), ...given(asked, "sort", "page", "size")]);

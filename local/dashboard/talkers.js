@@ -6,7 +6,7 @@ import { Panel } from "./panel.js";
 import * as query from "./query.js";
 import { exact } from "./units.js";
 
-const NUMBERS_WIDTH = 320;
+const NUMBERS_WIDTH = 300;
 // Where the panel is narrow the shares stand below the bytes.
 const CARD_NUMBERS_WIDTH = 180;
 

@@ -165,8 +165,14 @@ def test_both_directions_are_merged_in_the_picture_and_the_table(visit: Visit, s
 
     shows(page, "direction=both")
     links = api(server, f"/graph?from={HOUR}&to={HOUR + 1}&vpc_id=vpc-a&app=db&direction=both&top=20")["links"]
+    assert {link["src_app"] for link in links} == {"db"}
     page.locator("#graph summary").click()
     assert texts(page, "#graph tbody td.src_app") == [link["src_app"] for link in links]
+    asked = f"hour={HOUR}&vpc_id=vpc-a&app=db&direction=both"
+    (total,) = api(server, f"/flows?{asked}&group_by=total")["items"]
+    for place in ("#total", "#graph tfoot", "#hours tfoot"):
+        numbers = [exact(number) for number in page.locator(f"{place} [title$=bytes]").all()]
+        assert {total["bytes_tx"], total["bytes_rx"]} <= set(numbers), place
     page.get_by_label("Merge both directions").uncheck()
     expect(page).not_to_have_url(re.compile("direction"))
     visit.settled()
