@@ -113,7 +113,10 @@ def test_a_server_does_not_start_on_an_empty_file_that_is_locked(path: Path) -> 
         ended = run_module("local", path.parent, PORT="0")
 
     assert ended.returncode == 1
-    assert ended.stderr == f"A server runs already: server.pid names process {holder.pid}; stop it with make stop_server.\n"
+    assert (
+        ended.stderr
+        == f"A server runs already: server.pid names process {holder.pid}; stop it with make stop_server.\n"
+    )
 
 
 def test_a_process_that_a_file_names_and_another_locks_is_not_signalled(path: Path) -> None:
