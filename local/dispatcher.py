@@ -35,6 +35,7 @@ OPEN_PATHS = frozenset(route.path for route in ROUTES if route.role == "")
 
 PATIENCE_SECONDS = 2.0
 LARGE_PATIENCE_SECONDS = 5.0
+REFUSING_SECONDS = 0.02
 WAIT_SECONDS = 10.0
 """How long a request waits at most, however well it goes with those before it."""
 
@@ -210,12 +211,17 @@ class Dispatcher:
                 self._wake(left)
             return True
 
-    def answer_refused(self) -> None:
-        """Answer what has been refused; for the server's loop, after each of its turns."""
-        while self._refused:
+    def answer_refused(self) -> bool:
+        """Answer what has been refused; for the server's loop, after each of its turns. Returns whether more is left.
+
+        The loop does not do so for long: each body is a file to be removed, and 25 of 64 MiB take up to a second.
+        """
+        ends = time.monotonic() + REFUSING_SECONDS
+        while self._refused and time.monotonic() < ends:
             channel = self._refused.popleft()
             channel.refuse()
             _serve(channel)
+        return bool(self._refused)
 
     def look(self, now: float) -> None:
         """Refuse what has waited too long; for the server's loop, now and then."""

@@ -64,6 +64,7 @@ class Server:
         self._seconds = settings.shutdown_seconds
         self._request_seconds = settings.request_timeout
         self._next_look = 0.0
+        self._refusing = False
         self._stopping = threading.Event()
         self.stopped_by = ""
         listener = _listen(settings.host, settings.port)
@@ -109,8 +110,8 @@ class Server:
         return not unanswered
 
     def _poll(self, seconds: float) -> None:
-        wasyncore.loop(timeout=seconds, use_poll=True, map=self._server._map, count=1)
-        self._dispatcher.answer_refused()
+        wasyncore.loop(timeout=0 if self._refusing else seconds, use_poll=True, map=self._server._map, count=1)
+        self._refusing = self._dispatcher.answer_refused()
         now = time.monotonic()
         self._server.make_room(now)
         if now >= self._next_look:
