@@ -13,7 +13,8 @@ export class Panel {
     this.section = document.getElementById(id);
     this.note = this.section.querySelector(".note");
     this.content = this.section.querySelector(".content");
-    this.link = make("a", { class: "query", target: "_blank", rel: "noopener noreferrer", title: "The answer of the API that this panel shows" }, "API query");
+    const title = "The answer of the API that this panel shows";
+    this.link = make("a", { class: "query", target: "_blank", rel: "noopener noreferrer", title }, "API query");
     this.section.querySelector(".head").append(this.link);
     this.query = query;
     this.draw = draw;
@@ -21,7 +22,7 @@ export class Panel {
     this.empty = false;
     this.width = 0;
     // How many characters of a name fit depends on the width.
-    new ResizeObserver(() => this.drawn !== null && this.content.clientWidth !== this.width && this.fill()).observe(this.section);
+    new ResizeObserver(() => this.fit()).observe(this.section);
   }
 
   /**
@@ -73,6 +74,12 @@ export class Panel {
     const href = focused.getAttribute("href");
     const same = [...this.content.querySelectorAll("a[href]")].find((link) => link.getAttribute("href") === href);
     (same ?? this.section.querySelector("h2")).focus();
+  }
+
+  /** Draw the last answer again where the panel is in sight and its width has changed. */
+  fit() {
+    const width = this.content.clientWidth;
+    if (this.drawn !== null && width > 0 && width !== this.width) this.fill();
   }
 
   say(...words) {
