@@ -22,6 +22,8 @@ HOSTILE = [
     "star*",
     "*star",
     "a,b",
+    "in*the middle",
+    "~tilde",
     "quote\"'s & entities &lt;",
     "emoji 🦊🦊",
     "ends in ' OR 1=1 --",
@@ -52,7 +54,7 @@ def test_hostile_names_are_text_and_can_be_chosen(own_visit: Visit, own_server: 
         own_visit.settled()
 
 
-@pytest.mark.parametrize("name", ["=1+2", "!bang", "star*", "*star", "a,b"])
+@pytest.mark.parametrize("name", ["=1+2", "!bang", "star*", "*star", "a,b", "~tilde"])
 def test_a_typed_name_that_there_is_means_itself(own_visit: Visit, own_server: Running, name: str) -> None:
     own_server.post([make_flow(src_app=app, hour=HOUR) for app in (*HOSTILE, "starred")])
     page = own_visit.open()
@@ -62,6 +64,22 @@ def test_a_typed_name_that_there_is_means_itself(own_visit: Visit, own_server: R
 
     expect(page.locator("#flows tbody tr")).to_have_count(1)
     assert column(page, "src_app") == [name]
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"), [("x,y", "Commas do not separate names"), ("*x", "A * may only be at the end")]
+)
+def test_a_typed_list_or_pattern_is_told_in_the_apis_words(visit: Visit, typed: str, says: str) -> None:
+    page = visit.open()
+
+    page.get_by_label("App at either end").fill(typed)
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#trouble li")).to_contain_text(f"app: {says}")
+    page.get_by_role("link", name="Show without app").click()
+    expect(page.locator("#flows tbody tr")).to_have_count(25)
+    visit.settled()
+    visit.expect_failures("422")
 
 
 def test_a_name_that_no_field_can_hold_stays_chosen(own_visit: Visit, own_server: Running) -> None:
@@ -119,11 +137,7 @@ def test_numbers_of_an_answer_are_read_to_the_last_digit(modules: Page, value: A
 def test_a_name_is_asked_for_so_that_it_means_itself(modules: Page, name: str) -> None:
     code = 'async (name) => (await import("/dashboard/query.js")).literal(name)'
 
-    literal = modules.evaluate(code, name)
-
-    assert read_wanted(literal) == Wanted(name, prefix=False, excluded=False)
-    # The API refuses commas and leading stars in what is not literal.
-    assert literal.startswith("=") or not ("," in name or name.startswith("*"))
+    assert read_wanted(modules.evaluate(code, name)) == Wanted(name, prefix=False, excluded=False)
 
 
 @given(name=names, length=st.integers(5, 30))
