@@ -187,7 +187,7 @@ def _result(request: Request, response: Response) -> dict[str, Any]:
     typed = {} if response.status == 304 else {"Content-Type": response.content_type}
     return {
         "statusCode": response.status,
-        # What is found wrong here, such as an answer that is too large, has none of its own yet.
+        # An error that is raised here, such as an answer that is too large, has none of these headers yet.
         "headers": {**dict(GUARDS), "X-Request-Id": request.id, **typed, **dict(response.headers)},
         "body": "" if request.method == "HEAD" else _text(response),
         "isBase64Encoded": response.binary,

@@ -38,9 +38,9 @@ def check_packing(request: Request, limit: int) -> None:
 
 
 def unpacks_beyond(body: bytes, encoding: str, length: int) -> bool:
-    """Tell whether a body would be longer than so many bytes once it is unpacked; no more of it than that is.
+    """Return whether a body decompresses to more than ``length`` bytes; decompression stops there.
 
-    A body that is broken counts about as far as it can be unpacked, and one whose encoding is not known as it is.
+    A broken body counts up to where it breaks, and a body of an unknown encoding counts as it is.
     """
     size = 0
     try:

@@ -20,7 +20,7 @@ def etag_of(version: str, asked: str, shape: Shape) -> str:
 
 
 def version_of(body: bytes) -> str:
-    """Return the version of an answer whose sums have none: it is told from its bytes."""
+    """Return the version of an answer whose sums have none: a hash of its bytes."""
     return hashlib.sha256(body).hexdigest()
 
 

@@ -68,7 +68,7 @@ def _streamed(asked: Asked, store: FlowStore, shape: Shape) -> Table:
 
 
 def _fits(question: Question, store: FlowStore) -> bool:
-    """Tell whether no sum that merges sums of these hours can exceed 2^63-1, by the hourly totals.
+    """Return whether no sum that merges sums of these hours can exceed 2^63-1, by the hourly totals.
 
     Either way's bytes may be added to the other's, where flows are seen from their other end. Totals that pass the
     limit between this and the stream's own moment make the stream fail, and the client ask again.

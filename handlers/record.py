@@ -175,7 +175,7 @@ class FlowStore(Protocol):
         ...
 
     def answers(self, seconds: float) -> bool:
-        """Tell whether a question is answered within so many seconds. Raises StoreMissing where that is why not."""
+        """Return whether a query is answered within ``seconds``. Raises StoreMissing when the database file is gone."""
         ...
 
     def size(self) -> "StoreSize":

@@ -54,7 +54,7 @@ def answer_unless_known(
 
     ``asked`` is the question, its defaults filled in, of values that have a repr; ``version`` tells that of the sums it
     is about, and is asked before they are, so that no validator is newer than its answer. ``answer`` makes the
-    answer, unless it is known. Sums without a version are read each time, and their answer is told from its bytes; one
+    answer, unless it is known. Sums without a version are read each time, and the ETag is a hash of the answer; one
     that is streamed has no validator then. Raises what both raise.
     """
     found, made = version(), None

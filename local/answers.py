@@ -12,7 +12,7 @@ Count: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 
 
 class Stopped(Exception):
-    """It makes no sense to go on; the message is a sentence for whoever started the agent."""
+    """The agent cannot continue; the message is a sentence for the user."""
 
 
 class Stuck(Stopped):
@@ -62,7 +62,7 @@ _NO_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 def read_accepted(body: bytes, records: int) -> Accepted:
-    """Decode the answer 201 to a batch of so many records. Raises Stopped when it is no answer to that."""
+    """Decode a 201 response to a batch of ``records``. Raises Stopped when it is no answer to that."""
     try:
         answer = _ACCEPTED.decode(body)
     except _NO_JSON as error:

@@ -60,7 +60,7 @@ def create_app(
 
 
 def body_gate(settings: Settings, access: Access = ANYBODY) -> TakesBody:
-    """Make the function that tells, by a request's head, whether a body is received to be kept or to be dropped."""
+    """Return the function that decides from a request's head whether its body is kept or dropped."""
     return lambda head: takes_body(head, settings, access, _TABLE)
 
 

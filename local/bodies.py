@@ -16,7 +16,7 @@ KEPT_UNASKED = 1 << 16
 """Bytes of a body that are kept without a look at its head: they are in memory already when the head is parsed."""
 
 TakesBody = Callable[[Request], bool]
-"""Called with a request whose body has not been received: tells whether it may be kept."""
+"""Takes a request whose body has not been received; returns whether to keep the body."""
 
 logger = logging.getLogger(__name__)
 

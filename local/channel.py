@@ -271,7 +271,7 @@ class Channel(BoundedChannel):
         return now - (request.began or now)
 
     def make_way(self) -> None:
-        """Close at once, after a word to whoever has not sent a whole request yet."""
+        """Close at once; answer 408 first where a request is incomplete."""
         if self.request is not None and not self.total_outbufs_len and not self.requests:
             self._refuse_slow(self.request, "the request was not complete, and others waited for its connection")
         super().handle_close()
@@ -291,7 +291,7 @@ class Channel(BoundedChannel):
         self.service()
 
     def writable(self) -> bool:
-        """Tell whether the loop has something to send or to parse, and is the one to send it."""
+        """Return whether the loop has something to send or to parse, and no thread is sending it already."""
         if not (self.total_outbufs_len or self._unparsed or self.will_close or self.close_when_flushed):
             return False
         # A thread that is sending holds the lock, and wakes the loop when it is done. waitress would have the loop

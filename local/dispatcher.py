@@ -67,7 +67,7 @@ class _Lane:
         self.waiting: deque[tuple[Channel, float, int]] = deque()
 
     def fits(self) -> bool:
-        """Tell whether the request that waits first may be worked on beside the others, as far as memory goes."""
+        """Return whether the memory budget leaves room for the first waiting request."""
         return not self.used or self.used + self.waiting[0][2] <= LARGE_BYTES
 
     def give_up(self, now: float) -> "list[Channel]":

@@ -34,7 +34,7 @@ class _Pruning:
             signal.signal(number, self._stop)
 
     def run(self, hours: range | None, before: int) -> None:
-        """Remove some hours, or all before another, tell of each, and give their space back."""
+        """Remove some hours, or all hours before one, print each, and release their space."""
         steps = self._store.prune(before) if hours is None else chain.from_iterable(map(self._store.remove, hours))
         for number, parts in groupby(self._until_stopped(steps), key=lambda step: step.hour):
             if removed := sum(map(self._note, parts)):

@@ -135,7 +135,7 @@ def _pause(retry: int, retry_after: str) -> float:
 
 @contextmanager
 def _limited(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError after so many seconds: a socket's own timeout begins anew with each byte that arrives."""
+    """Raise TimeoutError after ``seconds``: a socket's own timeout begins anew with each byte that arrives."""
 
     def expire(*_: Any) -> None:
         raise TimeoutError

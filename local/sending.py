@@ -39,7 +39,7 @@ class Agent:
         self._told = 0
 
     def send(self, name: str, number: int = 1, files: int = 1) -> None:
-        """Send what has not been sent of a file, one of so many. Raises Stopped, Unreadable or CannotKeep."""
+        """Send what has not been sent of file ``number`` of ``files``. Raises Stopped, Unreadable or CannotKeep."""
         self._shown = f"file {number} of {files}, {os.path.basename(name)}" if files > 1 else os.path.basename(name)
         path = name if name == STANDARD_INPUT else os.path.realpath(name)
         kept = None if name == STANDARD_INPUT else self._places.find(f"{self._sender.url} {path}")

@@ -52,7 +52,7 @@ class LocalStore(GroupCommit):
 
 
 def may_be_long(question: Question) -> bool:
-    """Tell whether a question reads all sums of its hours, not their kept totals or a part in the order of the key."""
+    """Return whether a query reads all sums of its hours, not their kept totals or a part in the order of the key."""
     if tells(question):
         return False
     order = tuple(sort.member for sort in question.order)

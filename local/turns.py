@@ -16,7 +16,7 @@ WAIT_SECONDS = 20.0
 
 
 def turns_at_once() -> int:
-    """Tell how many long questions are worked on at once: a processor each, and at least two."""
+    """Return how many long queries run at once: one per processor, and at least two."""
     return max(2, cpu_count() or 1)
 
 
@@ -28,7 +28,7 @@ class Turns:
     """
 
     def __init__(self, at_once: int, step_aside: Callable[[], bool] = lambda: True) -> None:
-        """Begin with every turn free; ``step_aside`` tells whether there is a thread for one more long question."""
+        """Begin with every turn free; ``step_aside`` returns whether there is a thread for one more long query."""
         self._at_once = at_once
         self._step_aside = step_aside
         self._lock = threading.Lock()

@@ -42,7 +42,7 @@ class Unsent:
         self._length += len(data)
 
     def get(self, most: int) -> bytes | memoryview:
-        """Return the next bytes to send, at most so many; there has to be one."""
+        """Return the next bytes to send, at most ``most``; there has to be one."""
         first = self._parts[0]
         return first if len(first) <= most else memoryview(first)[:most]
 

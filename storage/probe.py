@@ -29,7 +29,7 @@ class Probe:
         self._asked: _Asked | None = None
 
     def answers(self, seconds: float) -> bool:
-        """Tell whether the question is answered within so many seconds. Raises StoreMissing where that is why not."""
+        """Return whether the query is answered within ``seconds``. Raises StoreMissing if its file is gone."""
         with self._lock:
             if self._asked is None or self._asked.ended.is_set():
                 new = _Asked()

@@ -84,7 +84,7 @@ class SumStore:
         return StoreSize(self.count(Hours()), self._engine.bytes_on_disk())
 
     def count(self, hours: "Hours") -> int:
-        """Tell how many sums some hours have, by their kept counts. Raises StoreUnavailable."""
+        """Return how many sums some hours have, from the hourly totals. Raises StoreUnavailable."""
         from storage import kept
 
         sql, parameters = kept.count(self._engine.dialect, hours)

@@ -24,7 +24,7 @@ MAX_COLUMNS = 100
 
 
 def decode_table(body: bytes, max_flows: int, lenient: bool) -> Batch:
-    """Read a flow object from each row, one at a time; errors tell their ``line``."""
+    """Read a flow object from each row, one at a time; each error has its ``line``."""
     return Batch(_pieces(body), max_flows, lenient)
 
 

@@ -16,7 +16,7 @@ _LINES = msgspec.json.Decoder(FlowRecord)
 
 
 def decode_lines(body: bytes, max_flows: int, lenient: bool) -> Batch:
-    """Read a flow object from each line that is not blank, some lines at a time; errors tell their ``line``."""
+    """Read a flow object from each line that is not blank, some lines at a time; each error has its ``line``."""
     return Batch(_pieces(body), max_flows, lenient)
 
 
