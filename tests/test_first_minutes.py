@@ -224,7 +224,9 @@ def test_without_a_network_an_installation_says_so_in_one_sentence(checkout: Pat
 
 def test_some_tests_are_run_without_the_limit_of_coverage(checkout: Path) -> None:
     def shown(*words: str) -> str:
-        return run("make", "--dry-run", "run_test", *words, folder=checkout).stdout.splitlines()[-1]
+        return run(
+            "make", "--no-print-directory", "--dry-run", "run_test", *words, folder=checkout
+        ).stdout.splitlines()[-1]
 
     assert shown("ARGS=tests/test_web.py -k y").endswith("python -m pytest tests/test_web.py -k y")
     assert shown().endswith("python -m pytest --cov --cov-report=term-missing")

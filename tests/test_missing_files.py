@@ -145,8 +145,8 @@ def test_nothing_is_acknowledged_once_a_file_is_gone_and_what_was_is_in_the_data
         assert posters.acknowledged <= names_in(tmp_path / kept_as, tmp_path)
     logged = (tmp_path / "server.log").read_text()
     assert logged.count(" ERROR storage.opened_files ") == 1
-    # Beside it only the requests that were in the middle of a commit have more than their line.
-    assert logged.count("answered 503") <= 6
+    # Beside it only the requests that were in the middle of a commit have more than their line: one or two a poster.
+    assert logged.count("answered 503") <= 12 < len(posters.after)
 
 
 def test_a_file_in_the_place_of_another_is_left_alone_and_served_after_a_restart(tmp_path: Path) -> None:
