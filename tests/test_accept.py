@@ -143,7 +143,9 @@ def test_no_header_whatever_is_a_fault_of_the_server(accept: str, coding: str) -
     assert status(accept=accept, accept_encoding=coding) in (200, 406)
 
 
-@pytest.mark.parametrize("name", ["Accept", "Accept-Encoding", "Content-Type", "If-None-Match", "Prefer"])
+@pytest.mark.parametrize(
+    "name", ["Accept", "Accept-Encoding", "Content-Type", "If-None-Match", "Prefer", "X-Forwarded-For"]
+)
 @pytest.mark.parametrize("piece", ['"', '\\"', ",", ";", "a;", '";', "*/*,", "text/csv;q=0.1,"])
 def test_a_header_that_is_taken_apart_has_a_longest(ask: Ask, name: str, piece: str) -> None:
     def status(length: int) -> int:

@@ -82,5 +82,14 @@ def test_a_hostile_query_is_told_in_bounds() -> None:
     assert all(len(name) == 100 for _, name in told[1:])
 
 
+@pytest.mark.parametrize("pair", ["hour=1", "x=1", "hour=1&page=1", "&"])
+def test_a_query_of_more_than_2000_parameters_is_refused_as_a_whole(pair: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        parse_hour_query("&".join([pair] * 30_000), SETTINGS)
+
+    assert caught.value.status == 422
+    assert caught.value.members["errors"] == [{"loc": ("query",), "msg": "More than 2000 parameters"}]
+
+
 def test_a_page_knows_what_comes_before_it() -> None:
     assert HourQuery(1, 3, 50).offset == 100
