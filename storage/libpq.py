@@ -27,6 +27,8 @@ _LEAST_CONNECT_SECONDS = 2
 _ELSEWHERE = ("08", "57P", "25006")
 # What a server refuses at COMMIT so has surely been undone. Of a cluster's other errors only some of it may have been.
 _UNDONE = ("22", "23", "40", "P0")
+# idle_in_transaction_session_timeout: the server ended the session while it waited, so before it read the COMMIT.
+_ENDED_IDLE = "25P03"
 # A server that is about to have us says FATAL too.
 _SOON = ("starting up", "shutting down", "recovery", "too many", "connection slots")
 
@@ -167,13 +169,20 @@ def commit(connection: Connection) -> None:
     try:
         connection.execute("COMMIT")
     except psycopg.Error as error:
-        if connection.broken or not error.sqlstate or not error.sqlstate.startswith(_UNDONE):
+        if not _is_undone(error, broken=connection.broken):
             raise OutcomeUnknown(str(error)) from error
         raise
     except StoreUnavailable as error:
         raise OutcomeUnknown(str(error)) from error
     if connection.warnings:
         raise OutcomeUnknown(connection.warnings[0])
+
+
+def _is_undone(error: psycopg.Error, *, broken: bool) -> bool:
+    """Return whether an error at COMMIT says that nothing was committed."""
+    if error.sqlstate == _ENDED_IDLE:
+        return True
+    return not broken and error.sqlstate is not None and error.sqlstate.startswith(_UNDONE)
 
 
 def is_retried(error: Exception, passing: Passing) -> bool:
